@@ -1,0 +1,122 @@
+"""What every script does around its work: typed flags, and one line instead of a traceback.
+
+def main():
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=positive_int, ...)
+    ...
+
+if __name__ == "__main__":
+    run(main)
+"""
+
+import argparse
+import math
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from mpt.errors import InputError
+
+__all__ = [
+    "ArgumentParser",
+    "InputError",
+    "existing_directory",
+    "existing_file",
+    "non_negative_float",
+    "non_negative_int",
+    "positive_float",
+    "positive_int",
+    "run",
+]
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse without abbreviated flags, whose errors are an InputError instead of a page of usage."""
+
+    def __init__(self, **options):
+        """Take what argparse.ArgumentParser takes."""
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError(message)."""
+        raise InputError(message)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call main(); what the user or the machine got wrong becomes one line on stderr and exit status 2.
+
+    An interrupt (exit 130) and SIGTERM (exit 143) unwind main(), so that its writers remove what they began.
+    """
+    signal.signal(signal.SIGTERM, _raise_exit)
+    try:
+        main()
+    except InputError as error:
+        _stop(str(error), 2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(where + (error.strerror or str(error)), 2)
+    except MemoryError as error:
+        _stop(f"out of memory: {error}", 2)
+    except KeyboardInterrupt:
+        _stop("interrupted", 130)
+
+
+def _raise_exit(signum: int, frame) -> NoReturn:
+    # A scheduler may send it again while the writers clean up.
+    signal.signal(signum, signal.SIG_IGN)
+    _stop("terminated", 128 + signum)
+
+
+def _stop(message: str, status: int) -> NoReturn:
+    print(f"{Path(sys.argv[0]).name}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _number(text: str, kind: type, what: str, accept: Callable[[float], bool]):
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not math.isfinite(value) or not accept(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return value
+
+
+def positive_int(text: str) -> int:
+    """Parse an integer ≥ 1."""
+    return _number(text, int, "an integer of at least 1", lambda value: value >= 1)
+
+
+def non_negative_int(text: str) -> int:
+    """Parse an integer ≥ 0."""
+    return _number(text, int, "an integer of at least 0", lambda value: value >= 0)
+
+
+def positive_float(text: str) -> float:
+    """Parse a finite number > 0."""
+    return _number(text, float, "a finite number greater than 0", lambda value: value > 0)
+
+
+def non_negative_float(text: str) -> float:
+    """Parse a finite number ≥ 0."""
+    return _number(text, float, "a finite number of at least 0", lambda value: value >= 0)
+
+
+def existing_file(text: str) -> Path:
+    """Parse the path of a file that is there."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: is a directory, not a file")
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{text}: no such file")
+    return path
+
+
+def existing_directory(text: str) -> Path:
+    """Parse the path of a directory that is there."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no such directory")
+    return path

@@ -1,0 +1,1 @@
+"""Multiple particle tracking without clutter: simulator, trackers and scores as array functions."""
