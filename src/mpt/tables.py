@@ -386,6 +386,14 @@ def read_scenes(
         yield Scenes(detections["experiments"], detections["positions"], starts["positions"][:, 0])
 
 
+def read_measurements(
+    path: str | os.PathLike, experiments_per_block: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield experiments (B,) and measurements (B, T, N, 2); raises InputError as read_scenes does."""
+    for block in _dense_blocks(path, MEASUREMENTS, experiments_per_block):
+        yield block["experiments"], block["positions"]
+
+
 def read_truth(path: str | os.PathLike, experiments_per_block: int | None = None) -> Iterator[Truth]:
     """Yield the truth, a block of whole experiments at a time; raises InputError as read_scenes does."""
     for block in _dense_blocks(path, TRUTH, experiments_per_block):
@@ -534,8 +542,13 @@ def _dense_blocks(path, table: Table, experiments_per_block: int | None) -> Iter
             if "detection" in columns and "detection" not in table.key:
                 block["detection"] = columns["detection"].reshape(shape)
             count += len(block["experiments"])
+            # Before the block is used: tables that are read side by side then end together.
+            if count > parameters["experiments"]:
+                raise InputError(
+                    f"{path}: more experiments than the {parameters['experiments']} of its parameters"
+                )
             yield block
-        if count != parameters["experiments"]:
+        if count < parameters["experiments"]:
             raise InputError(
                 f"{path}: {count} experiments where its parameters say {parameters['experiments']}"
             )

@@ -1,0 +1,62 @@
+"""The columns of a scores table: every score of B experiments, from the tracks and the truth."""
+
+import math
+
+import numpy as np
+
+from mpt import metrics
+from mpt.gospa import gospa
+from mpt.isbi import isbi_scores
+
+
+def total_noise(parameters: dict) -> float:
+    """Scale σ_total = √(μ² + σ²) of a dataset, in the unit of the positions.
+
+    It is the standard deviation, per axis, of a detection about the particle's true position one frame earlier
+    (eqs. 2 and 3, without the drift): the least innovation a tracker must put up with.
+    """
+    return math.hypot(parameters["process_noise"], parameters["measurement_noise"])
+
+
+def score_tracks(
+    estimated: np.ndarray,
+    assigned: np.ndarray,
+    true: np.ndarray,
+    detection: np.ndarray,
+    measurements: np.ndarray,
+    tolerance: float,
+) -> dict[str, np.ndarray]:
+    """Score tracks; returns one array (B,) per column of a scores table, in its order, without the key.
+
+    estimated, true, measurements: positions (B, T, N, 2). assigned (B, T, N): the detection assigned to each
+    track, −1 for none. detection (B, T, N): each particle's detection. tolerance: largest distance of a
+    position that follows its particle, for the gated Jaccard, the fraction within, and GOSPA, whose cutoff and
+    switching penalty it is, so that a switch costs as much as a particle lost for a frame.
+
+    Frame 0, where the positions are known, is the start of the first link and enters no other score. In an
+    experiment whose tracks are assigned no detection at all, the least-distance permutation of the detections to the
+    tracks' positions stands in for the association.
+    """
+    matching = metrics.match(estimated, true)
+    distances = metrics.matched_distances(estimated, true, matching)
+    links = metrics.link_jaccard(matching)
+    isbi = isbi_scores(estimated[:, 1:], true[:, 1:])
+    unassigned = (assigned[:, 1:] < 0).all(axis=(1, 2))
+    if unassigned.any():
+        nearest = metrics.match(estimated[unassigned], measurements[unassigned])
+        assigned = assigned.astype(np.intp)
+        assigned[unassigned] = nearest
+    owners = metrics.detection_owners(assigned, detection)
+    return {
+        **links._asdict(),
+        "association_jaccard": metrics.association_jaccard(owners).jaccard,
+        "position_error": metrics.position_error(distances),
+        "swaps": metrics.swaps(matching),
+        "within_tolerance": metrics.within_tolerance(distances, tolerance),
+        "gated_jaccard": metrics.link_jaccard(matching, distances <= tolerance).jaccard,
+        "isbi_alpha": isbi.alpha,
+        "isbi_beta": isbi.beta,
+        "isbi_jsc": isbi.jsc,
+        "isbi_jsc_theta": isbi.jsc_theta,
+        "gospa": gospa(estimated, true, tolerance, tolerance)[:, 1:].mean(axis=1),
+    }

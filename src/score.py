@@ -1,0 +1,139 @@
+"""Score the tracks of one or several trackers on a dataset.
+
+One tracks file without --tracker makes a table with a row per experiment; with --tracker and --replicate the
+table begins with these two columns and holds all the trackers. Positions and distances are in the unit of the
+dataset.
+"""
+
+import numpy as np
+
+from command_line import (
+    ArgumentParser,
+    InputError,
+    existing_file,
+    non_negative_int,
+    positive_float,
+    run,
+)
+from mpt import tables
+from mpt.isbi import CHALLENGE_GATE
+from mpt.scores import score_tracks, total_noise
+
+
+def main() -> None:
+    """Read the flags, write the table."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--truth", type=existing_file, required=True, help="truth.parquet of the dataset")
+    parser.add_argument(
+        "--tracks",
+        type=existing_file,
+        required=True,
+        nargs="+",
+        action="extend",
+        help="tracks.parquet made from the dataset; several with --tracker and --replicate",
+    )
+    parser.add_argument(
+        "--tracker", nargs="+", action="extend", metavar="NAME", help="name of each tracks file's tracker"
+    )
+    parser.add_argument(
+        "--replicate",
+        type=non_negative_int,
+        nargs="+",
+        action="extend",
+        metavar="R",
+        help="number of each tracks file's replicate training, 0 where a tracker is not trained",
+    )
+    parser.add_argument(
+        "--measurements",
+        type=existing_file,
+        help="measurements.parquet of the dataset (default: beside the truth)",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=positive_float,
+        default=3.0,
+        metavar="SIGMAS",
+        help="largest distance between a particle and the track that follows it, in multiples of the dataset's "
+        "total noise sqrt(mu^2 + sigma^2) (default: %(default)s)",
+    )
+    parser.add_argument("--output", required=True, help="scores.parquet to write")
+    arguments = parser.parse_args()
+
+    trackers, replicates = arguments.tracker, arguments.replicate
+    if trackers is None and replicates is None:
+        if len(arguments.tracks) > 1:
+            raise InputError("several --tracks need as many --tracker and --replicate")
+        table, keys = tables.SCORES, [()]
+    else:
+        table, keys = tables.TRACKER_SCORES, _tracker_keys(len(arguments.tracks), trackers, replicates)
+    measurements = arguments.measurements or arguments.truth.with_name("measurements.parquet")
+    tables.check_same_dataset(
+        {
+            arguments.truth: tables.TRUTH,
+            measurements: tables.MEASUREMENTS,
+            **dict.fromkeys(arguments.tracks, tables.TRACKS),
+        }
+    )
+    dataset = tables.dataset_parameters(arguments.truth, tables.TRUTH)
+    if dataset["frames"] < 2:
+        raise InputError(f"{arguments.truth}: one frame has no links to score")
+    tolerance = arguments.tolerance * total_noise(dataset)
+
+    parameters = {
+        "dataset": dataset,
+        "tolerance": tolerance,
+        "tolerance_sigmas": arguments.tolerance,
+        "isbi_gate": CHALLENGE_GATE,
+        "tracks": [
+            {**dict(zip(table.key, key, strict=False)), "parameters": _tracker_parameters(path)}
+            for key, path in zip(keys, arguments.tracks, strict=True)
+        ],
+    }
+    with tables.TableWriter(arguments.output, table, parameters) as writer:
+        for key, path in sorted(zip(keys, arguments.tracks, strict=True)):
+            for experiments, columns in _score(arguments.truth, measurements, path, tolerance):
+                repeated = {
+                    name: np.full(len(experiments), value)
+                    for name, value in zip(table.key, key, strict=False)
+                }
+                writer.write({**repeated, "experiment": experiments, **columns})
+
+
+def _tracker_keys(files: int, trackers: list[str] | None, replicates: list[int] | None) -> list[tuple]:
+    for flag, values in (("--tracker", trackers), ("--replicate", replicates)):
+        if len(values or ()) != files:
+            raise InputError(f"{files} --tracks need as many {flag}, not {len(values or ())}")
+    keys = list(zip(trackers, replicates, strict=True))
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InputError("tracker {}, replicate {} is given twice".format(*key))
+    return keys
+
+
+def _tracker_parameters(path) -> dict:
+    parameters = tables.table_parameters(path, tables.TRACKS)
+    return {name: value for name, value in parameters.items() if name != "dataset"}
+
+
+def _score(truth_path, measurements_path, tracks_path, tolerance):
+    blocks = zip(
+        tables.read_truth(truth_path),
+        tables.read_measurements(measurements_path),
+        tables.read_tracks(tracks_path),
+        strict=True,
+    )
+    for truth, (measured, measurements), tracks in blocks:
+        for path, experiments in ((measurements_path, measured), (tracks_path, tracks.experiments)):
+            if not np.array_equal(truth.experiments, experiments):
+                missing = np.setxor1d(truth.experiments, experiments)[0]
+                raise InputError(f"{truth_path} and {path}: experiment {missing} is in only one of them")
+        yield (
+            truth.experiments,
+            score_tracks(
+                tracks.positions, tracks.detection, truth.positions, truth.detection, measurements, tolerance
+            ),
+        )
+
+
+if __name__ == "__main__":
+    run(main)
