@@ -24,6 +24,7 @@ __all__ = [
     "InputError",
     "existing_directory",
     "existing_file",
+    "int_at_least",
     "non_negative_float",
     "non_negative_int",
     "positive_float",
@@ -84,14 +85,14 @@ def _number(text: str, kind: type, what: str, accept: Callable[[float], bool]):
     return value
 
 
-def positive_int(text: str) -> int:
-    """Parse an integer ≥ 1."""
-    return _number(text, int, "an integer of at least 1", lambda value: value >= 1)
+def int_at_least(minimum: int) -> Callable[[str], int]:
+    """Return a parser of integers ≥ minimum."""
+    what = f"an integer of at least {minimum}"
+    return lambda text: _number(text, int, what, lambda value: value >= minimum)
 
 
-def non_negative_int(text: str) -> int:
-    """Parse an integer ≥ 0."""
-    return _number(text, int, "an integer of at least 0", lambda value: value >= 0)
+positive_int = int_at_least(1)
+non_negative_int = int_at_least(0)
 
 
 def positive_float(text: str) -> float:
