@@ -53,8 +53,8 @@ def main() -> None:
         type=positive_float,
         default=3.0,
         metavar="SIGMAS",
-        help="largest distance between a particle and the track that follows it, in multiples of the dataset's "
-        "total noise sqrt(mu^2 + sigma^2) (default: %(default)s)",
+        help="largest distance between a particle and the track that follows it, in multiples of the "
+        "dataset's total noise sqrt(mu^2 + sigma^2) (default: %(default)s)",
     )
     parser.add_argument("--output", required=True, help="scores.parquet to write")
     arguments = parser.parse_args()

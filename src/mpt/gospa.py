@@ -1,4 +1,4 @@
-"""Generalized optimal sub-pattern assignment: distance between sets of positions, with a cost for switching."""
+"""Generalized optimal sub-pattern assignment: a distance between sets of positions, with switching."""
 
 import numpy as np
 
@@ -12,11 +12,11 @@ def gospa(estimated: np.ndarray, true: np.ndarray, cutoff: float, switching_pena
 
         GOSPA_t² = Σ_(i,j) d_ij² + c² n + γ² s_t
 
-    over the pairs (i, j) of the assignment with the least Σ min(d, c)², where n pairs at least the cutoff c apart
-    are left unassigned (one missed and one false position, c²/2 each). s_t counts the particles that are assigned
-    another track than in the frame before, one half for each that lost its track or found one; the first track that a
-    particle is assigned costs nothing. (Rahmathullah, García-Fernández & Svensson, arXiv:1601.05585; switching
-    as in MATLAB's trackGOSPAMetric, with γ its penalty.)
+    over the pairs (i, j) of the assignment with the least Σ min(d, c)², where n pairs at least the cutoff c
+    apart are left unassigned (one missed and one false position, c²/2 each). s_t counts the particles that
+    are assigned another track than in the frame before, one half for each that lost its track or found one;
+    the first track that a particle is assigned costs nothing. (Rahmathullah, García-Fernández & Svensson,
+    arXiv:1601.05585; switching as in MATLAB's trackGOSPAMetric, with γ its penalty.)
     """
     squared = np.minimum(pairwise_distances(true, estimated), cutoff) ** 2
     track = assign(squared)

@@ -21,14 +21,14 @@ class IsbiScore(NamedTuple):
 def isbi_scores(estimated: np.ndarray, true: np.ndarray, gate: float = CHALLENGE_GATE) -> IsbiScore:
     """Score tracks, paired with the true ones as wholes, by distance, by position and by track.
 
-    estimated (B, T, M, 2) and true (B, T, N, 2): positions, NaN where a track has none. Two tracks are apart by the
-    sum over frames of min(distance, gate), where a position that only one of them has costs the gate; a
-    true track may be paired with a dummy track that has no position. With X the true tracks, Y the optimally
-    paired ones, Ȳ the estimated tracks that are left and Φ dummies only:
+    estimated (B, T, M, 2) and true (B, T, N, 2): positions, NaN where a track has none. Two tracks are
+    apart by the sum over frames of min(distance, gate), where a position that only one of them has costs
+    the gate; a true track may be paired with a dummy track that has no position. With X the true tracks, Y
+    the optimally paired ones, Ȳ the estimated tracks that are left and Φ dummies only:
 
         α = 1 − d(X, Y) / d(X, Φ)                           1 at best, 0 if all pairs are dummies
         β = (d(X, Φ) − d(X, Y)) / (d(X, Φ) + d(Ȳ, Φ))       α with a penalty for tracks that are left
-        JSC = TP / (TP + FN + FP)                           of positions; true if nearer than the gate in a pair
+        JSC = TP / (TP + FN + FP)                           of positions; true if nearer than the gate
         JSC_θ = TP / (TP + FN + FP)                         of tracks; true if in a pair
 
     A pair with no position nearer than the gate is no pair: it costs as much as a dummy.

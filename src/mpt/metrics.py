@@ -31,8 +31,8 @@ def pairwise_distances(positions: np.ndarray, others: np.ndarray) -> np.ndarray:
 def assign(cost: np.ndarray) -> np.ndarray:
     """Find the permutation with the least total cost.
 
-    cost (..., N, N): rows are to be given distinct columns. Returns (..., N), the column of each row. For
-    N ≤ 4 ties go to the lexicographically first permutation, for larger N to whichever scipy's solver finds.
+    cost (..., N, N): rows are to be given distinct columns. Returns (..., N), the column of each row. For N
+    ≤ 4 ties go to the lexicographically first permutation, for larger N to whichever scipy's solver finds.
     """
     size = cost.shape[-1]
     if size > _LARGEST_ENUMERATED:
@@ -53,8 +53,8 @@ def assign(cost: np.ndarray) -> np.ndarray:
 def match(estimated: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Match tracks to particles, in every frame by the permutation with the least sum of distances.
 
-    estimated and true: positions (B, T, N, 2). Returns (B, T, N), the particle each track is matched to. Ties
-    go as in `assign`. (Section III-D of the paper.)
+    estimated and true: positions (B, T, N, 2). Returns (B, T, N), the particle each track is matched to.
+    Ties go as in `assign`. (Section III-D of the paper.)
     """
     return assign(pairwise_distances(estimated, true))
 
@@ -68,8 +68,8 @@ def matched_distances(estimated: np.ndarray, true: np.ndarray, matching: np.ndar
 def link_jaccard(matching: np.ndarray, counted: np.ndarray | None = None) -> LinkScore:
     """Jaccard coefficient of the links of tracks that stay with their particle.
 
-    matching (B, T, N): the particle each track is matched to. A track's step from one frame to the next is a true
-    positive if it stays with the same particle, otherwise one false positive and one false negative:
+    matching (B, T, N): the particle each track is matched to. A track's step from one frame to the next is
+    a true positive if it stays with the same particle, otherwise one false positive and one false negative:
     JC = TP / (TP + FP + FN).
 
     counted (B, T, N), optional: whether the track's position may end a true link. The gated Jaccard
@@ -86,9 +86,9 @@ def link_jaccard(matching: np.ndarray, counted: np.ndarray | None = None) -> Lin
 def detection_owners(assigned: np.ndarray, detection: np.ndarray) -> np.ndarray:
     """Find the particle whose detection each track was assigned.
 
-    assigned (B, T, N): detection that each track was assigned, −1 for none. detection (B, T, N): detection of each
-    particle. Returns (B, T, N) particles, −1 for none. In frame 0, where track p starts at particle p's known
-    position, it is p whatever was assigned.
+    assigned (B, T, N): detection that each track was assigned, −1 for none. detection (B, T, N): detection
+    of each particle. Returns (B, T, N) particles, −1 for none. In frame 0, where track p starts at particle
+    p's known position, it is p whatever was assigned.
     """
     particle = np.argsort(detection, axis=2)
     owners = np.where(assigned >= 0, np.take_along_axis(particle, np.maximum(assigned, 0), axis=2), -1)
@@ -99,9 +99,9 @@ def detection_owners(assigned: np.ndarray, detection: np.ndarray) -> np.ndarray:
 def association_jaccard(owners: np.ndarray) -> LinkScore:
     """Jaccard coefficient of the links between detections.
 
-    owners (B, T, N): the particle whose detection each track was assigned, −1 for none. A link is the pair of
-    detections at the ends of a track's step and is true if both are the same particle's. A step that lacks a
-    detection claims no link; two tracks that share both detections claim the same link, once.
+    owners (B, T, N): the particle whose detection each track was assigned, −1 for none. A link is the pair
+    of detections at the ends of a track's step and is true if both are the same particle's. A step that
+    lacks a detection claims no link; two tracks that share both detections claim the same link, once.
     """
     experiments, frames, particles = owners.shape
     start, end = owners[:, :-1], owners[:, 1:]
@@ -118,7 +118,8 @@ def association_jaccard(owners: np.ndarray) -> LinkScore:
 def swaps(matching: np.ndarray) -> np.ndarray:
     """Count the exchanges (B,) of particles between two tracks that explain a matching (B, T, N).
 
-    From one frame to the next the matching changes by a permutation; a cycle of n tracks takes n − 1 exchanges.
+    From one frame to the next the matching changes by a permutation; a cycle of n tracks takes n − 1
+    exchanges.
     """
     tracks = matching.shape[2]
     change = np.take_along_axis(matching[:, 1:], np.argsort(matching[:, :-1], axis=2), axis=2)
@@ -137,5 +138,5 @@ def position_error(distances: np.ndarray) -> np.ndarray:
 
 
 def within_tolerance(distances: np.ndarray, tolerance: float) -> np.ndarray:
-    """Fraction (B,) of tracks and frames whose distances (B, T, N) are at most the tolerance, without frame 0."""
+    """Fraction (B,) of the distances (B, T, N), frame 0 left out, that are at most the tolerance."""
     return np.mean(distances[:, 1:] <= tolerance, axis=(1, 2))

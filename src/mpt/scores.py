@@ -12,8 +12,8 @@ from mpt.isbi import isbi_scores
 def total_noise(parameters: dict) -> float:
     """Scale σ_total = √(μ² + σ²) of a dataset, in the unit of the positions.
 
-    It is the standard deviation, per axis, of a detection about the particle's true position one frame earlier
-    (eqs. 2 and 3, without the drift): the least innovation a tracker must put up with.
+    It is the standard deviation, per axis, of a detection about the particle's true position one frame
+    earlier (eqs. 2 and 3, without the drift): the least innovation a tracker must put up with.
     """
     return math.hypot(parameters["process_noise"], parameters["measurement_noise"])
 
@@ -28,14 +28,14 @@ def score_tracks(
 ) -> dict[str, np.ndarray]:
     """Score tracks; returns one array (B,) per column of a scores table, in its order, without the key.
 
-    estimated, true, measurements: positions (B, T, N, 2). assigned (B, T, N): the detection assigned to each
-    track, −1 for none. detection (B, T, N): each particle's detection. tolerance: largest distance of a
-    position that follows its particle, for the gated Jaccard, the fraction within, and GOSPA, whose cutoff and
-    switching penalty it is, so that a switch costs as much as a particle lost for a frame.
+    estimated, true, measurements: positions (B, T, N, 2). assigned (B, T, N): the detection assigned to
+    each track, −1 for none. detection (B, T, N): each particle's detection. tolerance: largest distance of
+    a position that follows its particle, for the gated Jaccard, the fraction within, and GOSPA, whose
+    cutoff and switching penalty it is, so that a switch costs as much as a particle lost for a frame.
 
     Frame 0, where the positions are known, is the start of the first link and enters no other score. In an
-    experiment whose tracks are assigned no detection at all, the least-distance permutation of the detections to the
-    tracks' positions stands in for the association.
+    experiment whose tracks are assigned no detection at all, the least-distance permutation of the
+    detections to the tracks' positions stands in for the association.
     """
     matching = metrics.match(estimated, true)
     distances = metrics.matched_distances(estimated, true, matching)
