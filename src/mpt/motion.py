@@ -1,8 +1,8 @@
 """Particles in Brownian motion with drift, and their shuffled noisy detections.
 
 These are eqs. 2–3 of Mishra & Roudot (2024). Every random number is drawn from the stream of its experiment
-and purpose, so experiment 7 is the same however many others there are, fewer frames are a prefix of more, and a
-noise only scales what is drawn: two measurement noises σ share motion, unit noise and shuffle.
+and purpose, so experiment 7 is the same however many others there are, fewer frames are a prefix of more, and
+a noise only scales what is drawn: two measurement noises σ share motion, unit noise and shuffle.
 """
 
 from dataclasses import dataclass
@@ -61,8 +61,8 @@ def simulate(
     ω_t ~ N(0, measurement_noise² I₂) (eq. 3). The four are standard deviations per axis, in units of length;
     those of the process and the drift are per frame.
 
-    With a half_width h the particles are confined to the box [−h, h]², whose walls reflect: a path that crosses
-    a wall goes on as its mirror image, drift included. Measurements are not confined.
+    With a half_width h the particles are confined to the box [−h, h]², whose walls reflect: a path that
+    crosses a wall goes on as its mirror image, drift included. Measurements are not confined.
 
     Raises InputError if a standard deviation is so large that numbers overflow.
     """
@@ -100,8 +100,8 @@ def simulate(
 def reflect(positions: np.ndarray, half_width: float) -> np.ndarray:
     """Fold free positions into [−half_width, half_width] along each axis, as if its ends were mirrors.
 
-    Increments of Brownian motion are symmetric, so the folded free walk is exactly the reflected walk, however
-    often a step crosses the box.
+    Increments of Brownian motion are symmetric, so the folded free walk is exactly the reflected walk,
+    however often a step crosses the box.
     """
     inside = np.abs(positions) <= half_width
     # A triangle wave of period 4h through (−h, −h), (h, h) and (3h, −h).

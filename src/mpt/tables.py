@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -82,15 +83,17 @@ class TableWriter:
         """Open the file; `parameters` are plain JSON values. The directory of `path` is made if missing."""
         self.path = Path(path)
         self.table = table
+        if self.path.is_dir():
+            raise InputError(f"{self.path}: is a directory, not a file")
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        self._pending: pa.Table | None = None
-        self._last_key: tuple | None = None
+        self._schema = table.schema.with_metadata({PARAMETERS_KEY: _to_json(parameters)})
+        self._pending = self._schema.empty_table()
         self._rows = 0
-        schema = table.schema.with_metadata({PARAMETERS_KEY: _to_json(parameters)})
+        self._last_key: tuple | None = None
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._discarding():
+        with self._naming_the_file():
             self._file = pq.ParquetWriter(
-                self._part, schema, compression="zstd", write_page_checksum=True, store_schema=True
+                self._part, self._schema, compression="zstd", write_page_checksum=True
             )
 
     def write(self, columns: Mapping[str, np.ndarray | None]) -> None:
@@ -98,68 +101,57 @@ class TableWriter:
 
         Raises InputError if the rows are not sorted by the key or hold a number that is not finite.
         """
-        if set(columns) != set(self.table.schema.names):
-            raise ValueError(
-                f"{self.table.name} has the columns {self.table.schema.names}, not {list(columns)}"
-            )
+        if set(columns) != set(self._schema.names):
+            raise ValueError(f"{self.table.name} has the columns {self._schema.names}, not {list(columns)}")
         rows = len(columns[self.table.key[0]])
-        with self._discarding():
-            added = pa.Table.from_arrays(
-                [_to_arrow(columns[field.name], field, rows) for field in self.table.schema],
-                schema=self._file.schema,
-            )
-            _check_values(self.path, self.table, added, self._rows)
-            self._last_key = _check_key(self.path, self.table, added, self._rows, self._last_key)
-            self._rows += rows
-            self._pending = pa.concat_tables([self._pending, added]) if self._pending is not None else added
-            while self._pending.num_rows > ROWS_PER_GROUP:
-                starts = _experiment_starts(self._pending)
-                # The last experiment may go on in the next call.
-                fitting = starts[(starts > 0) & (starts <= ROWS_PER_GROUP)]
-                following = starts[starts > 0]
-                if not len(following):
-                    break
-                self._write_group(int(fitting[-1] if len(fitting) else following[0]))
+        added = pa.Table.from_arrays(
+            [_to_arrow(self.path, field, columns[field.name], rows) for field in self._schema],
+            schema=self._schema,
+        )
+        _check_values(self.path, self.table, added, self._rows)
+        self._last_key = _check_key(self.path, self.table, added, self._rows, self._last_key)
+        self._rows += rows
+        self._pending = pa.concat_tables([self._pending, added])
+        while self._pending.num_rows > ROWS_PER_GROUP:
+            # The last experiment may go on in the next call.
+            ends = _experiment_starts(self._pending)[1:]
+            if not len(ends):
+                break
+            fitting = ends[ends <= ROWS_PER_GROUP]
+            self._write_group(int(fitting[-1] if len(fitting) else ends[0]))
 
     def _write_group(self, rows: int) -> None:
-        group = self._pending.slice(0, rows).combine_chunks()
-        self._file.write_table(group, row_group_size=max(rows, 1))
+        with self._naming_the_file():
+            self._file.write_table(self._pending.slice(0, rows).combine_chunks(), row_group_size=rows)
         self._pending = self._pending.slice(rows)
 
     def finish(self) -> None:
         """Write what is pending and the footer; the file is complete but not yet at `path`."""
-        with self._discarding():
-            if not self._rows:
-                raise InputError(f"{self.path}: no rows to write")
-            self._write_group(self._pending.num_rows)
+        if not self._rows:
+            raise InputError(f"{self.path}: no rows to write")
+        self._write_group(self._pending.num_rows)
+        with self._naming_the_file():
             self._file.close()
 
     def publish(self) -> None:
         """Rename the finished file to `path`."""
-        with self._discarding():
+        with self._naming_the_file():
             os.replace(self._part, self.path)
 
     def discard(self) -> None:
-        """Remove what was written."""
-        with suppress(AttributeError, OSError, pa.ArrowException):
+        """Remove what was written but not published."""
+        with suppress(OSError, pa.ArrowException):
             self._file.close()
         self._part.unlink(missing_ok=True)
 
     @contextmanager
-    def _discarding(self):
+    def _naming_the_file(self):
+        """Name the file in an OSError: Arrow's own names none."""
         try:
             yield
-        except (InputError, KeyboardInterrupt, SystemExit):
-            self.discard()
-            raise
-        except pa.ArrowInvalid as error:
-            self.discard()
-            raise InputError(f"{self.path}: {_first_line(error)}") from error
         except OSError as error:
-            self.discard()
-            # Arrow's own error names no file.
             reason = os.strerror(error.errno) if error.errno else _first_line(error)
-            raise OSError(error.errno or 0, reason, str(self.path)) from error
+            raise OSError(error.errno, reason, str(self.path)) from error
 
     def __enter__(self) -> "TableWriter":
         """Return the writer."""
@@ -167,10 +159,11 @@ class TableWriter:
 
     def __exit__(self, kind, error, trace) -> None:
         """Finish and publish, or discard after an error."""
-        if kind is None:
-            self.finish()
-            self.publish()
-        else:
+        try:
+            if kind is None:
+                self.finish()
+                self.publish()
+        finally:
             self.discard()
 
 
@@ -211,7 +204,10 @@ class TableReader:
     @property
     def parameters(self) -> dict:
         """The parameters that made the table."""
-        text = (self._file.schema_arrow.metadata or {}).get(PARAMETERS_KEY)
+        text = (self._file.metadata.metadata or {}).get(PARAMETERS_KEY)
+        # No checksum covers the footer, but Arrow's schema in it has a second copy.
+        if text != (self._file.schema_arrow.metadata or {}).get(PARAMETERS_KEY):
+            raise InputError(f"{self.path}: its parameters (schema metadata 'mpt') are damaged")
         if text is None:
             raise InputError(f"{self.path}: has no parameters (schema metadata 'mpt')")
         try:
@@ -227,41 +223,33 @@ class TableReader:
 
         Raises InputError at the first row that is null, not finite, or out of order or repeated by the key.
         """
-        pending = None
+        pending = self.table.schema.empty_table()
         row, last_key = 0, None
         for batch in self._batches():
             added = pa.Table.from_batches([batch])
             _check_values(self.path, self.table, added, row)
             last_key = _check_key(self.path, self.table, added, row, last_key)
             row += added.num_rows
-            pending = pa.concat_tables([pending, added]) if pending is not None else added
+            pending = pa.concat_tables([pending, added.cast(self.table.schema)])
             starts = _experiment_starts(pending)
             cuts = starts[experiments_per_block::experiments_per_block]
-            for begin, end in zip(np.r_[0, cuts[:-1]], cuts, strict=True) if len(cuts) else ():
+            for begin, end in pairwise([0, *cuts]):
                 yield self._columns(pending.slice(begin, end - begin))
-            if len(cuts):
-                pending = pending.slice(cuts[-1])
+            pending = pending.slice(max(cuts, default=0))
         if row != self._file.metadata.num_rows:
             raise InputError(f"{self.path}: {row} rows where its footer says {self._file.metadata.num_rows}")
         yield self._columns(pending)
 
     def read(self) -> dict[str, np.ndarray]:
         """Return all columns; for tables that are small by nature, such as scores."""
-        blocks = list(self.blocks(experiments_per_block=ROWS_PER_GROUP))
-        return {
-            name: np.ma.concatenate([block[name] for block in blocks])
-            if np.ma.isMA(blocks[0][name])
-            else np.concatenate([block[name] for block in blocks])
-            for name in blocks[0]
-        }
+        (columns,) = self.blocks(experiments_per_block=self._file.metadata.num_rows)
+        return columns
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         batches = self._file.iter_batches(batch_size=ROWS_PER_GROUP, use_threads=False)
         while True:
             with self._naming_the_file():
                 batch = next(batches, None)
-                if batch is not None:
-                    batch.validate(full=True)
             if batch is None:
                 return
             yield batch
@@ -382,7 +370,7 @@ def read_scenes(
     measurements = _dense_blocks(measurements_path, MEASUREMENTS, experiments_per_block)
     initial = _dense_blocks(initial_path, INITIAL, experiments_per_block)
     for detections, starts in zip(measurements, initial, strict=True):
-        _check_same_experiments(measurements_path, detections, initial_path, starts)
+        _check_all_completes(measurements_path, detections, initial_path, starts)
         yield Scenes(detections["experiments"], detections["positions"], starts["positions"][:, 0])
 
 
@@ -461,11 +449,13 @@ class DatasetWriter:
 
     def __init__(self, directory: str | os.PathLike, parameters: dict):
         """Open the three files in `directory`, which is made if missing."""
+        self._directory = Path(directory)
+        self._made_directory = not self._directory.exists()
         self._writers: list[TableWriter] = []
         try:
             for table in (TRUTH, INITIAL, MEASUREMENTS):
                 self._writers.append(
-                    TableWriter(Path(directory) / f"{table.name}.parquet", table, parameters)
+                    TableWriter(self._directory / f"{table.name}.parquet", table, parameters)
                 )
         except BaseException:
             self._discard()
@@ -494,16 +484,16 @@ class DatasetWriter:
                     writer.finish()
                 for writer in self._writers:
                     writer.publish()
-        except BaseException:
-            for writer in self._writers:
-                writer.path.unlink(missing_ok=True)
-            raise
         finally:
             self._discard()
 
     def _discard(self) -> None:
         for writer in self._writers:
             writer.discard()
+        if self._made_directory:
+            # Not if the tables are in it.
+            with suppress(OSError):
+                self._directory.rmdir()
 
 
 def _dataset_parameters(reader: TableReader) -> dict:
@@ -558,34 +548,31 @@ def _check_grid(reader: TableReader, columns: dict[str, np.ndarray], frames: int
     """Raise InputError unless each experiment has each frame, and each frame the indices 0 … N - 1."""
     experiment, index = columns["experiment"], columns[reader.table.key[-1]]
     frame = columns.get("frame", np.zeros_like(experiment))
-    rows = len(experiment)
-    expected_frame = np.arange(rows) // particles % frames
-    expected_index = np.arange(rows) % particles
+    row = np.arange(len(experiment))
     experiment_numbers, counts = np.unique(experiment, return_counts=True)
-    if (
-        (counts == frames * particles).all()
-        and (frame == expected_frame).all()
-        and (index == expected_index).all()
-    ):
+    all_complete = (counts == frames * particles).all()
+    if all_complete and (frame == row // particles % frames).all() and (index == row % particles).all():
         return
     name = reader.table.key[-1]
     for number in experiment_numbers:
+        where = f"{reader.path}: experiment {number}"
         of_experiment = experiment == number
         frames_found, indices = frame[of_experiment], index[of_experiment]
         outside = frames_found[(frames_found < 0) | (frames_found >= frames)]
         if len(outside):
-            raise InputError(
-                f"{reader.path}: experiment {number}: frame {outside[0]} is not in 0…{frames - 1}"
-            )
-        where = f"{reader.path}: experiment {number}"
+            raise InputError(f"{where}: frame {outside[0]} is not in 0…{frames - 1}")
         for t in range(frames):
-            found = indices[frames_found == t].tolist()
-            if found != list(range(particles)):
-                at = f"{where}, frame {t}" if "frame" in columns else where
-                raise InputError(f"{at}: {name}s {found}, expected 0…{particles - 1}")
+            found = indices[frames_found == t]
+            at = f"{where}, frame {t}" if "frame" in columns else where
+            outside = found[(found < 0) | (found >= particles)]
+            if len(outside):
+                raise InputError(f"{at}: {name} {outside[0]} is not in 0…{particles - 1}")
+            missing = np.setdiff1d(np.arange(particles), found)
+            if len(missing):
+                raise InputError(f"{at}: {name} {missing[0]} is missing ({len(found)} of {particles})")
 
 
-def _check_same_experiments(path, block: dict, other_path, other: dict) -> None:
+def _check_all_completes(path, block: dict, other_path, other: dict) -> None:
     missing = np.setxor1d(block["experiments"], other["experiments"])
     if len(missing):
         raise InputError(f"{path} and {other_path}: experiment {missing[0]} is in only one of them")
@@ -608,12 +595,13 @@ def _to_json(parameters: dict) -> bytes:
     return json.dumps(parameters, sort_keys=True, allow_nan=False, ensure_ascii=False).encode()
 
 
-def _to_arrow(values: np.ndarray | None, field: pa.Field, rows: int) -> pa.Array:
+def _to_arrow(path: Path, field: pa.Field, values: np.ndarray | None, rows: int) -> pa.Array:
     if values is None:
         return pa.nulls(rows, field.type)
-    if np.ma.isMA(values):
-        return pa.array(values.data, field.type, mask=np.ma.getmaskarray(values))
-    return pa.array(values, field.type, from_pandas=False)
+    try:
+        return pa.array(np.ma.getdata(values), field.type, mask=np.ma.getmaskarray(values), from_pandas=False)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: column {field.name!r}: {_first_line(error)}") from error
 
 
 def _experiment_starts(rows: pa.Table) -> np.ndarray:
