@@ -1,0 +1,82 @@
+"""What tests share: the scripts by their command line, and small simulated datasets."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+from mpt import motion, tables
+
+SOURCES = Path(__file__).parents[1] / "src"
+
+# Tests give the same answer on every run and on machines of any speed.
+hypothesis.settings.register_profile("reproducible", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("reproducible")
+
+
+@pytest.fixture(scope="session")
+def run_script():
+    """Return run(name, *arguments, **options): runs src/name, captures its text, judges nothing."""
+
+    def run(name: str, *arguments, **options) -> subprocess.CompletedProcess:
+        command = [sys.executable, str(SOURCES / name), *map(str, arguments)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def refusal(run_script):
+    """Return refusal(name, *arguments, output=path, **options): the one line with which src/name refuses.
+
+    Asserts exit status 2, one line on stderr that starts with the script's name, and nothing left at `output`
+    nor beside it.
+    """
+
+    def run(name: str, *arguments, output: Path, **options) -> str:
+        before = set(output.parent.iterdir())
+        result = run_script(name, *arguments, "--output", output, **options)
+        assert result.returncode == 2, result
+        assert result.stdout == ""
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f"{name}: "), line
+        assert set(output.parent.iterdir()) == before
+        return line
+
+    return run
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Return dataset(name="dataset", **changes): the directory of a small dataset made by the library.
+
+    `changes` are arguments of motion.simulate, and `experiments`, the number of experiments.
+    """
+
+    def make(name: str = "dataset", **changes) -> Path:
+        parameters = {
+            "experiments": 4,
+            "frames": 6,
+            "particles": 2,
+            "process_noise": 1.5,
+            "measurement_noise": 2.0,
+            "initial_spread": 5.0,
+            "drift_spread": 0.1,
+            "half_width": None,
+            "seed": 1,
+            **changes,
+        }
+        experiments = np.arange(parameters["experiments"])
+        simulation = motion.simulate(experiments, **{**parameters, "experiments": experiments})
+        half_width = parameters.pop("half_width")
+        parameters["confinement"] = None if half_width is None else {"half_width": half_width}
+        with tables.DatasetWriter(tmp_path / name, parameters) as writer:
+            writer.write(experiments, simulation.positions, simulation.measurements, simulation.detection)
+        return tmp_path / name
+
+    return make
