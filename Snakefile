@@ -1,0 +1,24 @@
+"""From config.yaml to the figures: simulate, train, track, score, count operations, draw."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/simulate.smk"
+include: "rules/train.smk"
+include: "rules/track.smk"
+include: "rules/score.smk"
+include: "rules/profile.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/config.yaml",
+        expand("results/figures/{figure}.{format}", figure=figures(), format=["png", "pdf", "parquet", "csv"]),

@@ -1,0 +1,184 @@
+"""What the rules share: the checked config, the plan made from it, and the functions that look a job up in it."""
+
+import ast
+import json
+import os
+import shlex
+import sys
+from functools import cache
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+# From here the sources are found wherever `--directory` puts the results; written relative to the results, so that a
+# moved project finds its results up to date.
+RULES = os.path.relpath(Path(workflow.basedir) / "rules")
+SOURCES = os.path.relpath(Path(workflow.basedir) / "src")
+sys.path.insert(0, RULES)
+
+from configuration import canonical, problems, repeated_keys
+from studies import plan
+
+
+def checked(config: dict) -> dict:
+    """Return the config with one spelling per number, or stop with a line for each thing wrong."""
+    config = canonical(config)
+    found = [line for path in config_files() for line in repeated_keys(path)]
+    found = found or problems(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+    if found:
+        raise WorkflowError("The config is refused.", *found)
+    return config
+
+
+def config_files() -> list:
+    return [*workflow.configfiles, *workflow.config_settings.configfiles]
+
+
+CONFIG = checked(config)
+PLAN = plan(CONFIG)
+REPLICATES = range(CONFIG["replicates"])
+COSTS = {name: cost for name, cost in CONFIG["operation_counts"].items() if cost is not None}
+
+shell.prefix("export JOB_STARTED=${{EPOCHREALTIME:-}}; ")
+
+
+wildcard_constraints:
+    dataset=r"T\d+_sigma[^/]+",
+    training_set=r"T\d+_i[^/]+",
+    model=r"transformer_[^/]+",
+    mht=r"mht_[^/]+",
+    control=r"(frozen|random|oracle)[^/]*",
+    study="|".join(PLAN.curves) or "$^",
+    cost="|".join(COSTS) or "$^",
+
+
+def figures() -> list[str]:
+    return [*PLAN.curves, *COSTS]
+
+
+def script(name: str) -> str:
+    return f"{SOURCES}/{name}.py"
+
+
+@cache
+def modules(name: str) -> list[str]:
+    """Return the files of this project that a script imports, directly or not."""
+    found, pending = set(), [Path(SOURCES) / f"{name}.py"]
+    while pending:
+        for module in imported_names(pending.pop()):
+            path = Path(SOURCES, *module.split(".")).with_suffix(".py")
+            if path.is_file() and path not in found:
+                found.add(path)
+                pending.append(path)
+    return sorted(map(str, found))
+
+
+def imported_names(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def flags(settings: dict) -> str:
+    """Return settings as the flags of a script, sorted, without those that are null.
+
+    One text holds names and values: Snakemake compares params as a set of values without names, and two that swap
+    values would go unseen.
+    """
+    words = []
+    for key, value in sorted(settings.items()):
+        if value is not None:
+            words.append(f"--{key.replace('_', '-')}")
+            words += value if isinstance(value, list) else [value]
+    return shlex.join(map(str, words))
+
+
+def test_set_flags(wildcards) -> str:
+    return flags(PLAN.test_sets[wildcards.dataset] | {"seed": CONFIG["seed"], "stream": "test"})
+
+
+def training_set_flags(wildcards) -> str:
+    return flags(PLAN.training_sets[wildcards.training_set] | {"seed": CONFIG["seed"], "stream": "training"})
+
+
+def training_set_directory(wildcards) -> str:
+    return f"results/data/training/{PLAN.training_set_of[wildcards.model]}"
+
+
+def training_set_files(wildcards) -> list[str]:
+    directory = training_set_directory(wildcards)
+    return [f"{directory}/{table}.parquet" for table in ("truth", "initial", "measurements")]
+
+
+def training_flags(wildcards) -> str:
+    return flags(PLAN.models[wildcards.model])
+
+
+def mht_flags(wildcards) -> str:
+    return flags(PLAN.told[wildcards.mht, wildcards.dataset])
+
+
+def control_flags(wildcards) -> str:
+    return flags(PLAN.told[wildcards.control, wildcards.dataset])
+
+
+def tracks_on(dataset: str) -> list[tuple[str, int]]:
+    """Return the trackers that any study wants on a test set, each with its replicates."""
+    return [
+        (tracker, replicate)
+        for tracker in sorted(PLAN.trackers_on[dataset])
+        for replicate in (REPLICATES if tracker in PLAN.models else (0,))
+    ]
+
+
+def tracks_files(wildcards) -> list[str]:
+    return [
+        f"results/tracks/{tracker}/{wildcards.dataset}/{replicate}.parquet"
+        for tracker, replicate in tracks_on(wildcards.dataset)
+    ]
+
+
+def score_flags(wildcards) -> str:
+    trackers, replicates = zip(*tracks_on(wildcards.dataset))
+    return flags(CONFIG["scores"] | {"tracker": list(trackers), "replicate": list(replicates)})
+
+
+def scores_files(wildcards) -> list[str]:
+    datasets = {dataset for curve in PLAN.curves[wildcards.study] for _, dataset, _ in curve.points}
+    return [f"results/scores/{dataset}.parquet" for dataset in sorted(datasets)]
+
+
+def tabulation_flags(wildcards) -> str:
+    curves = [vars(curve) for curve in PLAN.curves[wildcards.study]]
+    return flags({"curves": json.dumps(curves, ensure_ascii=False), "scores": CONFIG["figures"]["panels"]})
+
+
+def drawing_flags(wildcards) -> str:
+    study = CONFIG["studies"][wildcards.study]
+    return flags({key: study.get(key) for key in ("title", "x", "scale")} | style_flags())
+
+
+def cost_drawing_flags(wildcards) -> str:
+    return flags({"title": COSTS[wildcards.cost]["title"]} | style_flags())
+
+
+def style_flags() -> dict:
+    palettes = {f"{method}_palette": name for method, name in CONFIG["figures"]["palettes"].items()}
+    return palettes | {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
+
+
+def profile_flags(wildcards) -> str:
+    return flags({key: value for key, value in COSTS[wildcards.cost].items() if key != "title"})
+
+
+def transformer_profile_flags(wildcards) -> str:
+    return f"{profile_flags(wildcards)} {flags(CONFIG['transformer'])}"
+
+
+def config_text() -> str:
+    return yaml.safe_dump(CONFIG, allow_unicode=True, sort_keys=False, width=120)

@@ -1,0 +1,122 @@
+"""What a config may be: every refusal is a line that starts with the path of the key to change."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from studies import StudyError, combinations, plan, test_set_settings, tracker_settings
+
+# libyaml reads ten times faster, where PyYAML was built with it.
+SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _UniqueKeys(SafeLoader):
+    """Refuse a mapping that has a key twice; YAML's readers keep the last and say nothing."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key_node.tag != "tag:yaml.org,2002:merge" and key in keys:
+                where = f"line {key_node.start_mark.line + 1}"
+                raise yaml.constructor.ConstructorError(None, None, f"{where}: the key {key} stands twice")
+            keys.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def repeated_keys(path: str | Path) -> list[str]:
+    """Return a line for the first key that a YAML file holds twice in one place, or none."""
+    try:
+        yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeys)
+    except yaml.constructor.ConstructorError as error:
+        return [f"{path}: {error.problem}"]
+    return []
+
+
+def canonical(value):
+    """Return the value with 7.0 as 7 and 0.30000000000000004 as 0.3: one number, one name, one job."""
+    if isinstance(value, dict):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [canonical(item) for item in value]
+    if isinstance(value, float) and math.isfinite(value):
+        value = float(f"{value:.12g}")
+        return int(value) if value.is_integer() else value
+    return value
+
+
+def problems(config: dict, schema_path: str | Path) -> list[str]:
+    """Return what is wrong with a config, a line each; none if the workflow can run it."""
+    schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), SafeLoader)
+    found = list(_mismatches(config, schema, "")) or list(_mismatches_of_combinations(config, schema))
+    if not found:
+        try:
+            plan(config)
+        except StudyError as error:
+            found = [str(error)]
+    return found
+
+
+def _mismatches(value, schema: dict, path: str) -> Iterator[str]:
+    errors = Draft202012Validator(schema).iter_errors(value)
+    for error in sorted(errors, key=lambda error: list(map(str, error.absolute_path))):
+        yield f"{_join(path, error.absolute_path)}: {_message(error)}"
+    yield from (f"{place}: {number} is not a finite number" for place, number in _not_finite(value, path))
+
+
+def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
+    """Check each dataset and tracker with the defaults of its section in place."""
+    lines = {}
+    for name, study in config["studies"].items():
+        if study is None:
+            continue
+        expanded = [
+            (f"studies.{name}.datasets", "dataset", test_set_settings(config, dataset))
+            for dataset in combinations(study["datasets"])
+        ]
+        expanded += [
+            (
+                f"studies.{name}.trackers[{index}]",
+                f"{entry['method']}_tracker",
+                tracker_settings(config, tracker),
+            )
+            for index, entry in enumerate(study["trackers"])
+            for tracker in combinations(entry)
+        ]
+        for path, kind, settings in expanded:
+            part = {"$defs": schema["$defs"], "$ref": f"#/$defs/{kind}"}
+            lines |= dict.fromkeys(_mismatches(settings, part, path))
+    yield from lines
+
+
+def _join(path: str, keys) -> str:
+    for key in keys:
+        path += f"[{key}]" if isinstance(key, int) else f".{key}" if path else str(key)
+    return path or "the config"
+
+
+def _message(error) -> str:
+    message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
+    if error.validator == "const":
+        message = f"{error.instance!r} is not {error.validator_value!r}"
+    if isinstance(error.instance, str) and _is_number(error.instance):
+        message += " (YAML reads this as text; scientific notation needs a dot and a sign: 1.0e-3)"
+    return message
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _not_finite(value, path: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from _not_finite(item, _join(path, [key]))

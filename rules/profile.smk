@@ -1,0 +1,45 @@
+"""The operation counts: floating-point operations per sequence of each tracker, over lookbacks."""
+
+
+rule profile_transformer:
+    input:
+        script=script("profile_transformer"),
+        modules=modules("profile_transformer"),
+    output:
+        "results/flops/{cost}/transformer.parquet",
+    log:
+        "results/logs/profile_transformer/{cost}.log",
+    benchmark:
+        "results/benchmarks/profile_transformer/{cost}.tsv"
+    conda:
+        "../envs/transformer.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        flags=transformer_profile_flags,
+    shell:
+        "python {input.script:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+
+
+rule profile_mht:
+    input:
+        script=script("profile_mht"),
+        modules=modules("profile_mht"),
+    output:
+        "results/flops/{cost}/mht.parquet",
+    log:
+        "results/logs/profile_mht/{cost}.log",
+    benchmark:
+        "results/benchmarks/profile_mht/{cost}.tsv"
+    conda:
+        "../envs/mht.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        flags=profile_flags,
+    shell:
+        "python {input.script:q} {params.flags} --output {output:q} > {log:q} 2>&1"

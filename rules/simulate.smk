@@ -1,0 +1,53 @@
+"""The datasets: from a length, a measurement noise and the simulation's constants to three tables."""
+
+
+rule simulate_test_set:
+    input:
+        script=script("simulate"),
+        modules=modules("simulate"),
+    output:
+        truth="results/data/test/{dataset}/truth.parquet",
+        initial="results/data/test/{dataset}/initial.parquet",
+        measurements="results/data/test/{dataset}/measurements.parquet",
+    log:
+        "results/logs/simulate_test_set/{dataset}.log",
+    benchmark:
+        "results/benchmarks/simulate_test_set/{dataset}.tsv"
+    conda:
+        "../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        flags=test_set_flags,
+        directory=subpath(output.truth, parent=True),
+    shell:
+        "python {input.script:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"
+
+
+# Each replicate of a model trains on a block of its own of these experiments.
+rule simulate_training_set:
+    input:
+        script=script("simulate"),
+        modules=modules("simulate"),
+    output:
+        truth="results/data/training/{training_set}/truth.parquet",
+        initial="results/data/training/{training_set}/initial.parquet",
+        measurements="results/data/training/{training_set}/measurements.parquet",
+    log:
+        "results/logs/simulate_training_set/{training_set}.log",
+    benchmark:
+        "results/benchmarks/simulate_training_set/{training_set}.tsv"
+    priority: 20
+    conda:
+        "../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        flags=training_set_flags,
+        directory=subpath(output.truth, parent=True),
+    shell:
+        "python {input.script:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"

@@ -1,0 +1,213 @@
+"""How the config becomes a list of jobs: the union of what its studies ask for, each job once.
+
+The result is dictionaries of plain Python values. Nothing is imported that takes time, since every cluster
+job reads this again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+
+KNOWN = "known"
+# The sections of the config whose keys a tracker may set, by method.
+SECTIONS = {
+    "mht": ("mht",),
+    "control": ("control",),
+    "transformer": ("training_data", "transformer", "training"),
+}
+# What a tracker told `known` is told: the key of the test dataset, where it goes by another name.
+DATASET_KEYS = {"velocity_spread": "drift_spread"}
+DATASET_SYMBOLS = {"frames": "T", "measurement_noise": "σ", "process_noise": "μ", "particles": "N"}
+TRACKER_SYMBOLS = {
+    "frames": "T",
+    "measurement_noise": "ν′",
+    "process_noise": "η′",
+    "lookback": "K_MHT",
+    "encoder_lookback": "K_E",
+    "decoder_lookback": "K_D",
+    "experiments_per_batch": "i",
+}
+
+
+class StudyError(ValueError):
+    """A study that makes no sense although each of its values does; starts with the path of its key."""
+
+
+@dataclass
+class Curve:
+    """What a figure draws as one line: points are (x, dataset, tracker), x None for a level line."""
+
+    label: str
+    method: str
+    points: list[tuple[float | None, str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    """Everything to be made, by its name in the paths below results/."""
+
+    test_sets: dict[str, dict] = field(default_factory=dict)
+    training_sets: dict[str, dict] = field(default_factory=dict)
+    models: dict[str, dict] = field(default_factory=dict)
+    training_set_of: dict[str, str] = field(default_factory=dict)
+    # What the other trackers are told, by tracker and test set.
+    told: dict[tuple[str, str], dict] = field(default_factory=dict)
+    trackers_on: dict[str, set[str]] = field(default_factory=dict)
+    curves: dict[str, list[Curve]] = field(default_factory=dict)
+
+
+def plan(config: dict) -> Plan:
+    """Return the jobs of all studies of a config that its schema accepts; raises StudyError."""
+    result = Plan()
+    for name, study in config["studies"].items():
+        if study is not None:
+            result.curves[name] = _curves(config, f"studies.{name}", study, result)
+    return result
+
+
+def combinations(settings: dict) -> Iterator[dict]:
+    """Yield one dictionary per combination of the values that lists stand for."""
+    values = (value if isinstance(value, list) else [value] for value in settings.values())
+    for combination in product(*values):
+        yield dict(zip(settings, combination, strict=True))
+
+
+def tracker_settings(config: dict, tracker: dict) -> dict:
+    """Return one combination of a tracker with its method's sections for the keys it leaves out."""
+    settings = {"method": tracker["method"]}
+    for section in SECTIONS[tracker["method"]]:
+        settings |= config[section]
+    return settings | {key: value for key, value in tracker.items() if key != "label"}
+
+
+def test_set_settings(config: dict, dataset: dict) -> dict:
+    """Return one combination of a test dataset with what the config says of the keys it leaves out."""
+    settings = {"frames": None, "measurement_noise": None} | config["simulation"] | dataset
+    settings.setdefault("experiments", test_experiments(config["test_experiments"], settings["frames"]))
+    return settings
+
+
+def test_experiments(table: list[dict], frames: int) -> int:
+    """Return the number of test experiments of that length, by linear interpolation in the config's table."""
+    rows = sorted((row["frames"], row["experiments"]) for row in table)
+    for (left, many), (right, few) in pairwise(rows):
+        if left <= frames <= right:
+            return round(many + (few - many) * (frames - left) / (right - left))
+    return rows[0][1] if frames < rows[0][0] else rows[-1][1]
+
+
+def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
+    datasets = []
+    for dataset in combinations(study["datasets"]):
+        name = f"T{dataset['frames']}_sigma{dataset['measurement_noise']}"
+        name += _differences(dataset, config["simulation"] | {"experiments": None})
+        jobs.test_sets[name] = test_set_settings(config, dataset)
+        datasets.append((name, dataset))
+    curves = {}
+    for index, entry in enumerate(study["trackers"]):
+        where = f"{path}.trackers[{index}]"
+        for tracker in combinations(entry):
+            for dataset_name, dataset in datasets:
+                name = _add_tracker(config, where, tracker, dataset_name, jobs)
+                label = _label(study, entry, dataset, tracker)
+                curve = curves.setdefault(label, (index, Curve(label, tracker["method"])))
+                if curve[0] != index:
+                    raise StudyError(f"{where}: another tracker's curve is {label!r} too; give it a label")
+                curve[1].points.append((_position(where, study, dataset, tracker), dataset_name, name))
+    return [curve for _, curve in curves.values()]
+
+
+def _position(path: str, study: dict, dataset: dict, tracker: dict) -> float | None:
+    x = study["x"]
+    if x in dataset:
+        return dataset[x]
+    if not any(x in entry for entry in study["trackers"]):
+        study_path = path.partition(".trackers")[0]
+        raise StudyError(f"{study_path}.x: no dataset and no tracker of the study sets {x}")
+    if isinstance(tracker.get(x), str):
+        raise StudyError(f"{path}.{x}: {tracker[x]!r} is no position on the x axis")
+    return tracker.get(x)
+
+
+def _label(study: dict, entry: dict, dataset: dict, tracker: dict) -> str:
+    """Return the curve's name in the paper's symbols, transformer_{T,i}, and what else sets it apart."""
+    told = {"method", "control"} if study["x"] in dataset else {"method", "control", study["x"]}
+    label = tracker.get("label", {"mht": "MHT"}.get(tracker["method"], tracker.get("control")))
+    if label is None:
+        told |= {"frames", "experiments_per_batch"}
+        frames = "T" if tracker["frames"] == KNOWN else tracker["frames"]
+        batch = "i" if study["x"] == "experiments_per_batch" else tracker["experiments_per_batch"]
+        label = f"transformer_{{{frames},{batch}}}"
+    suffixes = _varied(tracker, entry, TRACKER_SYMBOLS, told)
+    suffixes += _varied(dataset, study["datasets"], DATASET_SYMBOLS, {study["x"]})
+    return ", ".join([label, *suffixes])
+
+
+def _varied(settings: dict, lists: dict, symbols: dict, told: set) -> list[str]:
+    return [
+        f"{symbols.get(key, key.replace('_', ' '))} = {settings[key]}"
+        for key, values in lists.items()
+        if isinstance(values, list) and len(values) > 1 and key not in told
+    ]
+
+
+def _add_tracker(config: dict, path: str, tracker: dict, dataset: str, jobs: Plan) -> str:
+    """Add what the tracker needs on the test dataset to the jobs and return its name."""
+    known = jobs.test_sets[dataset]
+    unresolved = tracker_settings(config, tracker)
+    settings = _resolve(unresolved, known)
+    method = settings.pop("method")
+    if method == "transformer":
+        name = _add_model(config, path, settings, known, jobs)
+    elif method == "mht":
+        name = f"mht_K{settings['lookback']}_r{settings['measurement_noise']}"
+        name += _differences(settings, _resolve(config["mht"], config["simulation"]))
+        jobs.told[name, dataset] = settings
+    else:
+        name = settings["control"] + _differences(unresolved, config["control"])
+        jobs.told[name, dataset] = settings | {"seed": config["seed"]}
+    jobs.trackers_on.setdefault(dataset, set()).add(name)
+    return name
+
+
+def _add_model(config: dict, path: str, settings: dict, known: dict, jobs: Plan) -> str:
+    frames = settings.pop("frames")
+    if frames < known["frames"]:
+        raise StudyError(
+            f"{path}.frames: a transformer trained on {frames} frames cannot track "
+            f"the {known['frames']} of a test sequence"
+        )
+    if settings["encoder_lookback"] == "frames":
+        settings["encoder_lookback"] = frames
+    data = {
+        "frames": frames,
+        "measurement_noise": settings.pop("measurement_noise"),
+        "particles": known["particles"],
+    }
+    data |= {key: settings.pop(key) for key in config["training_data"] if key != "batches"}
+    data_defaults = config["simulation"] | {"batches": config["training_data"]["batches"]}
+    data_name = f"T{frames}_i{settings['experiments_per_batch']}_sigma{data['measurement_noise']}"
+    data_name += _differences(data | {"batches": settings["batches"]}, data_defaults)
+    experiments = settings["batches"] * settings["experiments_per_batch"] * config["replicates"]
+    jobs.training_sets[data_name] = data | {"experiments": experiments}
+
+    name = f"transformer_{data_name}_KE{settings['encoder_lookback']}_KD{settings['decoder_lookback']}"
+    name += _differences(settings, config["transformer"] | config["training"])
+    jobs.models[name] = settings | {"replicates": config["replicates"], "seed": config["seed"]}
+    jobs.training_set_of[name] = data_name
+    return name
+
+
+def _resolve(settings: dict, known: dict) -> dict:
+    return {
+        key: known[DATASET_KEYS.get(key, key)] if value == KNOWN else value for key, value in settings.items()
+    }
+
+
+def _differences(settings: dict, defaults: dict) -> str:
+    """Return what sets a name apart: each setting that is not the config's default."""
+    return "".join(
+        f"_{key}-{settings[key]}"
+        for key, default in defaults.items()
+        if key in settings and settings[key] != default
+    )
