@@ -53,14 +53,13 @@ def refusal(run_script):
 
 @pytest.fixture
 def dataset(tmp_path):
-    """Return dataset(name="dataset", **changes): the directory of a small dataset made by the library.
+    """Return dataset(name="dataset", experiments=4, **changes): the directory of a small dataset.
 
-    `changes` are arguments of motion.simulate, and `experiments`, the number of experiments.
+    `changes` are arguments of motion.simulate.
     """
 
-    def make(name: str = "dataset", **changes) -> Path:
-        parameters = {
-            "experiments": 4,
+    def make(name: str = "dataset", experiments: int = 4, **changes) -> Path:
+        model = {
             "frames": 6,
             "particles": 2,
             "process_noise": 1.5,
@@ -71,12 +70,13 @@ def dataset(tmp_path):
             "seed": 1,
             **changes,
         }
-        experiments = np.arange(parameters["experiments"])
-        simulation = motion.simulate(experiments, **{**parameters, "experiments": experiments})
-        half_width = parameters.pop("half_width")
-        parameters["confinement"] = None if half_width is None else {"half_width": half_width}
+        numbers = np.arange(experiments)
+        simulation = motion.simulate(numbers, **model)
+        half_width = model.pop("half_width")
+        confinement = None if half_width is None else {"half_width": half_width}
+        parameters = {**model, "experiments": experiments, "confinement": confinement}
         with tables.DatasetWriter(tmp_path / name, parameters) as writer:
-            writer.write(experiments, simulation.positions, simulation.measurements, simulation.detection)
+            writer.write(numbers, simulation.positions, simulation.measurements, simulation.detection)
         return tmp_path / name
 
     return make
