@@ -38,10 +38,12 @@ def empty_file(path: Path) -> str:
 
 
 def flip_bit(path: Path) -> str:
-    """Flip one bit in the last data page."""
-    metadata = pq.read_metadata(path).row_group(0).column(4)
+    """Flip one bit in the middle of column x."""
+    group = pq.read_metadata(path).row_group(0)
+    (column,) = (c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == "x")
+    begin = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
     content = bytearray(path.read_bytes())
-    content[metadata.data_page_offset + metadata.total_compressed_size // 2] ^= 4
+    content[begin + column.total_compressed_size // 2] ^= 4
     path.write_bytes(content)
     return "not a sound Parquet file"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 
 from mpt.errors import InputError
@@ -70,6 +71,24 @@ SCORES = _table("scores", {"experiment": pa.int32()}, _SCORES)
 TRACKER_SCORES = _table(
     "tracker scores", {"tracker": pa.string(), "replicate": pa.int16(), "experiment": pa.int32()}, _SCORES
 )
+# What a figure of scores draws: a curve's number and name, a point's x, and the mean over test sequences and
+# replicates between the ends of its 95 % interval.
+CURVES = _table(
+    "curves",
+    {"score": pa.string(), "curve": pa.int16(), "x": pa.float64()},
+    {
+        "label": pa.string(),
+        "method": pa.string(),
+        "dataset": pa.string(),
+        "tracker": pa.string(),
+        "replicates": pa.int16(),
+        "experiments": pa.int32(),
+        "mean": pa.float64(),
+        "low": pa.float64(),
+        "high": pa.float64(),
+        "sequence_half_width": pa.float64(),
+    },
+)
 
 
 class TableWriter:
@@ -91,9 +110,17 @@ class TableWriter:
         self._rows = 0
         self._last_key: tuple | None = None
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Measured numbers seldom repeat, and compress better byte by byte.
+        measured = [field.name for field in self._schema if pa.types.is_floating(field.type)]
+        counted = [name for name in self._schema.names if name not in measured]
         with self._naming_the_file():
             self._file = pq.ParquetWriter(
-                self._part, self._schema, compression="zstd", write_page_checksum=True
+                self._part,
+                self._schema,
+                compression="zstd",
+                use_dictionary=counted,
+                use_byte_stream_split=measured,
+                write_page_checksum=True,
             )
 
     def write(self, columns: Mapping[str, np.ndarray | None]) -> None:
@@ -411,6 +438,11 @@ def read_tracks(path: str | os.PathLike, experiments_per_block: int | None = Non
         yield Tracks(block["experiments"], block["positions"], detection.filled(-1))
 
 
+def write_csv(path: str | os.PathLike, csv_path: str | os.PathLike) -> None:
+    """Write the rows of a table that is small by nature as comma-separated values."""
+    pa.csv.write_csv(pq.read_table(path), csv_path)
+
+
 class TrackWriter:
     """Write tracks.parquet, whole or not at all.
 
@@ -605,6 +637,9 @@ def _to_arrow(path: Path, field: pa.Field, values: np.ndarray | None, rows: int)
 
 
 def _experiment_starts(rows: pa.Table) -> np.ndarray:
+    """Return where the rows may be parted: between experiments, or anywhere in a table that has none."""
+    if "experiment" not in rows.column_names:
+        return np.arange(rows.num_rows)
     experiment = rows["experiment"].to_numpy()
     return np.r_[0, 1 + np.flatnonzero(experiment[1:] != experiment[:-1])]
 
