@@ -35,11 +35,11 @@ class StudyError(ValueError):
 
 @dataclass
 class Curve:
-    """What a figure draws as one line: points are (x, dataset, tracker), x None for a level line."""
+    """What a figure draws as one line: points are (x, dataset, tracker)."""
 
     label: str
     method: str
-    points: list[tuple[float | None, str, str]] = field(default_factory=list)
+    points: list[tuple[float, str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -104,29 +104,33 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
         jobs.test_sets[name] = test_set_settings(config, dataset)
         datasets.append((name, dataset))
     curves = {}
+    all_positions = _positions(path, study)
     for index, entry in enumerate(study["trackers"]):
         where = f"{path}.trackers[{index}]"
         for tracker in combinations(entry):
             for dataset_name, dataset in datasets:
                 name = _add_tracker(config, where, tracker, dataset_name, jobs)
                 label = _label(study, entry, dataset, tracker)
-                curve = curves.setdefault(label, (index, Curve(label, tracker["method"])))
-                if curve[0] != index:
+                owner, curve = curves.setdefault(label, (index, Curve(label, tracker["method"])))
+                if owner != index:
                     raise StudyError(f"{where}: another tracker's curve is {label!r} too; give it a label")
-                curve[1].points.append((_position(where, study, dataset, tracker), dataset_name, name))
+                x = (dataset if study["x"] in dataset else tracker).get(study["x"])
+                positions = all_positions if x is None else [x]
+                curve.points += [(position, dataset_name, name) for position in positions]
     return [curve for _, curve in curves.values()]
 
 
-def _position(path: str, study: dict, dataset: dict, tracker: dict) -> float | None:
+def _positions(path: str, study: dict) -> list[float]:
+    """Return the x of the study's points; a tracker that has none of its own is the same at each."""
     x = study["x"]
-    if x in dataset:
-        return dataset[x]
-    if not any(x in entry for entry in study["trackers"]):
-        study_path = path.partition(".trackers")[0]
-        raise StudyError(f"{study_path}.x: no dataset and no tracker of the study sets {x}")
-    if isinstance(tracker.get(x), str):
-        raise StudyError(f"{path}.{x}: {tracker[x]!r} is no position on the x axis")
-    return tracker.get(x)
+    owners = [study["datasets"]] if x in study["datasets"] else study["trackers"]
+    positions = [settings[x] for owner in owners for settings in combinations(owner) if x in settings]
+    if not positions:
+        raise StudyError(f"{path}.x: no dataset and no tracker of the study sets {x}")
+    for position in positions:
+        if not isinstance(position, int | float):
+            raise StudyError(f"{path}.x: {position!r}, a value of {x}, is no position on an axis")
+    return sorted(set(positions))
 
 
 def _label(study: dict, entry: dict, dataset: dict, tracker: dict) -> str:

@@ -89,6 +89,13 @@ CURVES = _table(
         "sequence_half_width": pa.float64(),
     },
 )
+# Operations per sequence; a multiply–add counts 2 in flops and 1 in macs. `source` says how they were counted.
+OPERATIONS = _table(
+    "operations",
+    {"tracker": pa.string(), "variant": pa.string(), "K": pa.int16()},
+    {"flops": pa.int64(), "macs": pa.int64(), "source": pa.string(), "seconds": pa.float64()},
+    nullable=("macs",),
+)
 
 
 class TableWriter:
@@ -99,7 +106,7 @@ class TableWriter:
     """
 
     def __init__(self, path: str | os.PathLike, table: Table, parameters: dict):
-        """Open the file; `parameters` are plain JSON values. The directory of `path` is made if missing."""
+        """Take plain JSON values as `parameters`. Nothing is on disk before the `with` block is entered."""
         self.path = Path(path)
         self.table = table
         if self.path.is_dir():
@@ -109,6 +116,10 @@ class TableWriter:
         self._pending = self._schema.empty_table()
         self._rows = 0
         self._last_key: tuple | None = None
+        self._file: pq.ParquetWriter | None = None
+
+    def open(self) -> None:
+        """Begin the file; its directory is made if missing."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Measured numbers seldom repeat, and compress better byte by byte.
         measured = [field.name for field in self._schema if pa.types.is_floating(field.type)]
@@ -167,8 +178,9 @@ class TableWriter:
 
     def discard(self) -> None:
         """Remove what was written but not published."""
-        with suppress(OSError, pa.ArrowException):
-            self._file.close()
+        if self._file is not None:
+            with suppress(OSError, pa.ArrowException):
+                self._file.close()
         self._part.unlink(missing_ok=True)
 
     @contextmanager
@@ -181,7 +193,12 @@ class TableWriter:
             raise OSError(error.errno, reason, str(self.path)) from error
 
     def __enter__(self) -> "TableWriter":
-        """Return the writer."""
+        """Begin the file."""
+        try:
+            self.open()
+        except BaseException:
+            self.discard()
+            raise
         return self
 
     def __exit__(self, kind, error, trace) -> None:
@@ -397,7 +414,7 @@ def read_scenes(
     measurements = _dense_blocks(measurements_path, MEASUREMENTS, experiments_per_block)
     initial = _dense_blocks(initial_path, INITIAL, experiments_per_block)
     for detections, starts in zip(measurements, initial, strict=True):
-        _check_all_completes(measurements_path, detections, initial_path, starts)
+        _check_same_experiments(measurements_path, detections, initial_path, starts)
         yield Scenes(detections["experiments"], detections["positions"], starts["positions"][:, 0])
 
 
@@ -453,7 +470,7 @@ class TrackWriter:
     """
 
     def __init__(self, path: str | os.PathLike, parameters: dict):
-        """Open the file; `parameters` hold the tracker's own and, as "dataset", the dataset's."""
+        """Take as `parameters` the tracker's own and, as "dataset", the dataset's."""
         self._writer = TableWriter(path, TRACKS, parameters)
 
     def write(self, experiments: np.ndarray, positions: np.ndarray, detection: np.ndarray | None) -> None:
@@ -468,7 +485,8 @@ class TrackWriter:
         self._writer.write(columns)
 
     def __enter__(self) -> "TrackWriter":
-        """Return the writer."""
+        """Begin the file."""
+        self._writer.__enter__()
         return self
 
     def __exit__(self, *error) -> None:
@@ -480,18 +498,13 @@ class DatasetWriter:
     """Write truth.parquet, initial.parquet and measurements.parquet into a directory: all three or none."""
 
     def __init__(self, directory: str | os.PathLike, parameters: dict):
-        """Open the three files in `directory`, which is made if missing."""
+        """Take plain JSON values as `parameters`, which all three files carry."""
         self._directory = Path(directory)
         self._made_directory = not self._directory.exists()
-        self._writers: list[TableWriter] = []
-        try:
-            for table in (TRUTH, INITIAL, MEASUREMENTS):
-                self._writers.append(
-                    TableWriter(self._directory / f"{table.name}.parquet", table, parameters)
-                )
-        except BaseException:
-            self._discard()
-            raise
+        self._writers = [
+            TableWriter(self._directory / f"{table.name}.parquet", table, parameters)
+            for table in (TRUTH, INITIAL, MEASUREMENTS)
+        ]
 
     def write(
         self, experiments: np.ndarray, positions: np.ndarray, measurements: np.ndarray, detection: np.ndarray
@@ -505,7 +518,13 @@ class DatasetWriter:
         measured.write(_columns(experiments, "detection", measurements))
 
     def __enter__(self) -> "DatasetWriter":
-        """Return the writer."""
+        """Begin the three files; the directory is made if missing."""
+        try:
+            for writer in self._writers:
+                writer.open()
+        except BaseException:
+            self._discard()
+            raise
         return self
 
     def __exit__(self, kind, error, trace) -> None:
@@ -514,10 +533,19 @@ class DatasetWriter:
             if kind is None:
                 for writer in self._writers:
                     writer.finish()
-                for writer in self._writers:
-                    writer.publish()
+                self._publish()
         finally:
             self._discard()
+
+    def _publish(self) -> None:
+        try:
+            for writer in self._writers:
+                writer.publish()
+        except BaseException:
+            # Tables of two datasets must not stand side by side.
+            for writer in self._writers:
+                writer.path.unlink(missing_ok=True)
+            raise
 
     def _discard(self) -> None:
         for writer in self._writers:
@@ -604,7 +632,7 @@ def _check_grid(reader: TableReader, columns: dict[str, np.ndarray], frames: int
                 raise InputError(f"{at}: {name} {missing[0]} is missing ({len(found)} of {particles})")
 
 
-def _check_all_completes(path, block: dict, other_path, other: dict) -> None:
+def _check_same_experiments(path, block: dict, other_path, other: dict) -> None:
     missing = np.setxor1d(block["experiments"], other["experiments"])
     if len(missing):
         raise InputError(f"{path} and {other_path}: experiment {missing[0]} is in only one of them")

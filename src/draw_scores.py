@@ -1,0 +1,44 @@
+"""Draw a table of tabulate_scores.py: a panel per score, mean and 95 % interval against what is varied."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+import pictures
+from command_line import ArgumentParser, existing_file, run
+from mpt.figures import Line, draw_scores
+from mpt.tables import CURVES, TableReader
+
+
+def main() -> None:
+    """Read the flags, draw, write each picture."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--table", type=existing_file, required=True, metavar="F", help="of tabulate_scores.py"
+    )
+    parser.add_argument("--x", required=True, metavar="KEY", help="what the study varies, as in the config")
+    parser.add_argument(
+        "--scale", choices=("linear", "log"), default="linear", help="of the x axis (default: %(default)s)"
+    )
+    pictures.add_flags(parser)
+    arguments = parser.parse_args()
+    palettes = pictures.palettes(arguments)
+
+    with TableReader(arguments.table, CURVES) as reader:
+        scores = reader.parameters["columns"]
+        rows = reader.read()
+    panels = {score: list(_lines(rows, score)) for score in scores}
+    figure = draw_scores(panels, arguments.title, arguments.x, arguments.scale, palettes)
+    pictures.save(figure, arguments.output, arguments.dots_per_inch)
+
+
+def _lines(rows: dict[str, np.ndarray], score: str) -> Iterator[Line]:
+    of_score = rows["score"] == score
+    for number in np.unique(rows["curve"][of_score]):
+        chosen = of_score & (rows["curve"] == number)
+        x, mean, low, high = (rows[name][chosen] for name in ("x", "mean", "low", "high"))
+        yield Line(rows["label"][chosen][0], rows["method"][chosen][0], x, mean, low, high)
+
+
+if __name__ == "__main__":
+    run(main)

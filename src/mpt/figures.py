@@ -1,0 +1,171 @@
+"""Figures in the paper's symbols: what is measured against what is varied, a curve per tracker."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, ScalarFormatter
+
+AXIS_LABELS = {
+    "measurement_noise": r"Measurement noise $\sigma$",
+    "process_noise": r"Process noise $\mu$",
+    "frames": r"Sequence length $T$ (frames)",
+    "experiments_per_batch": r"Experiments per batch $i$",
+    "lookback": r"Lookback $K$",
+    "jaccard": "Jaccard coefficient JC",
+    "association_jaccard": "Association Jaccard coefficient",
+    "gated_jaccard": "Gated Jaccard coefficient",
+    "position_error": "Position error (RMS)",
+    "swaps": "Swaps per sequence",
+    "within_tolerance": "Fraction within tolerance",
+    "gospa": "GOSPA",
+    "flops": "FLOPs per sequence (a multiply–add is 2)",
+    "seconds": "Seconds per sequence",
+}
+# Distances span decades between a tracker and one that does not track.
+LOG_SCORES = ("position_error", "gospa")
+MARKERS = "osD^vPX<>*"
+CONTROL_DASHES = ("-", ":", (0, (5, 1.5)))
+PANEL_INCHES = (3.3, 2.7)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A tracker's curve through P points sorted by x: the mean and the ends of its 95 % interval, each (P,)."""
+
+    label: str
+    method: str
+    x: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def draw_scores(
+    panels: Mapping[str, Sequence[Line]],
+    title: str,
+    x: str,
+    x_scale: str,
+    palettes: Mapping[str, str],
+) -> Figure:
+    """Draw a panel per score, the same curves in each; controls as thin lines beneath the others."""
+    figure, axes = _figure(len(panels), title)
+    for axis, (score, lines) in zip(axes, panels.items(), strict=True):
+        for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
+            axis.plot(line.x, line.mean, label=symbols(line.label), **style)
+            if line.method != "control":
+                axis.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.2, linewidth=0)
+        axis.set_xlabel(axis_label(x))
+        axis.set_ylabel(axis_label(score))
+        _scale(axis, "x", x_scale, np.concatenate([line.x for line in lines]))
+        if score in LOG_SCORES:
+            _scale(axis, "y", "log", np.concatenate([line.mean for line in lines]))
+        else:
+            _zoom(axis, lines)
+    _legend(figure, axes[0])
+    return figure
+
+
+def draw_operations(panels: Mapping[str, Sequence[Line]], title: str, palettes: Mapping[str, str]) -> Figure:
+    """Draw a panel per measure of cost against the lookback, on a logarithmic axis."""
+    figure, axes = _figure(len(panels), title)
+    for axis, (measure, lines) in zip(axes, panels.items(), strict=True):
+        for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
+            axis.plot(line.x, line.mean, label=symbols(line.label), **style)
+        axis.set_xlabel(axis_label("lookback"))
+        axis.set_ylabel(axis_label(measure))
+        axis.set_yscale("log")
+        axis.set_xticks(np.unique(np.concatenate([line.x for line in lines])))
+    _legend(figure, axes[0])
+    return figure
+
+
+def axis_label(name: str) -> str:
+    """Return a column's or config key's name as an axis says it."""
+    return AXIS_LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def symbols(label: str) -> str:
+    """Return a curve's plain label, transformer_{8,30} or K_MHT = 8, with subscripts."""
+    label = re.sub(r"([A-Za-z]+)_\{([^{}$]*)\}", r"\1$_{\2}$", label.replace("$", r"\$"))
+    return re.sub(r"\bK_([A-Z]+)\b", r"$K_\\mathrm{\1}$", label)
+
+
+def _figure(panels: int, title: str) -> tuple[Figure, list[Axes]]:
+    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans")
+    figure = Figure(figsize=(PANEL_INCHES[0] * panels, PANEL_INCHES[1] + 0.9), layout="constrained")
+    axes = list(np.atleast_1d(figure.subplots(1, panels)))
+    for axis in axes:
+        sns.despine(ax=axis)
+        axis.grid(axis="y", linewidth=0.4, alpha=0.6)
+    figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
+    return figure, axes
+
+
+def _styles(methods: Sequence[str], palettes: Mapping[str, str]) -> list[dict]:
+    """Return how to plot each curve: controls grey and thin, the others a shade of their method's palette."""
+    styles = []
+    for number, method in enumerate(methods):
+        many, before = methods.count(method), methods[:number].count(method)
+        if method == "control":
+            dashes = CONTROL_DASHES[before % len(CONTROL_DASHES)]
+            styles.append({"color": "0.55", "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
+        else:
+            # The ends of a sequential palette are too pale and too dark.
+            shade = sns.color_palette(palettes[method], many + 2)[1 + before]
+            marker = {"marker": MARKERS[number % len(MARKERS)], "markersize": 3.5}
+            styles.append({"color": shade, "linewidth": 1.4, "zorder": 3} | marker)
+    return styles
+
+
+def _scale(axis: Axes, which: str, scale: str, values: np.ndarray) -> None:
+    if scale != "log" or not (values > 0).all():
+        return
+    (axis.set_xscale if which == "x" else axis.set_yscale)("log")
+    ticks = axis.xaxis if which == "x" else axis.yaxis
+    ticks.set_major_formatter(ScalarFormatter())
+    ticks.set_minor_formatter(NullFormatter())
+    if which == "x":
+        ticks.set_major_locator(matplotlib.ticker.FixedLocator(np.unique(values)))
+        ticks.set_minor_locator(NullLocator())
+    else:
+        ticks.set_major_locator(LogLocator(subs=(1, 2, 5)))
+
+
+def _zoom(axis: Axes, lines: Sequence[Line]) -> None:
+    """Show the trackers large; a control far below them gets its mean written where it leaves the axis."""
+    compared = [line for line in lines if line.method != "control"] or list(lines)
+    low = min(line.low.min() for line in compared)
+    high = max(line.high.max() for line in compared)
+    controls = [line for line in lines if line.method == "control"]
+    near = [line.mean for line in controls if line.mean.max() >= low - (high - low)]
+    low = min([low, *(mean.min() for mean in near)])
+    high = max([high, *(mean.max() for mean in near)])
+    margin = 0.06 * (high - low) or 0.05
+    axis.set_ylim(low - margin, high + margin)
+    for line in controls:
+        if line.mean.max() < low - margin:
+            text = f"{line.label} ↓ {line.mean.min():.2f} to {line.mean.max():.2f}"
+            axis.annotate(
+                text, (0.02, 0.02), xycoords="axes fraction", color="0.45", fontsize="x-small", va="bottom"
+            )
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(len(labels), 5),
+        frameon=False,
+        fontsize="small",
+    )
