@@ -1,5 +1,6 @@
 """The tables between the rules: round trips, independence of how they were cut, and each kind of damage."""
 
+import os
 import shutil
 from itertools import pairwise
 
@@ -364,6 +365,23 @@ def test_an_interrupted_dataset_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), writer:
         raise KeyboardInterrupt
     assert not directory.exists()
+
+
+@pytest.mark.parametrize("failing", ["truth", "initial", "measurements"])
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), SystemExit(143)])
+def test_a_dataset_is_published_whole_or_not_at_all(dataset, monkeypatch, failing, failure):
+    directory = dataset(seed=1)
+    rename = os.replace
+
+    def fail(source, target):
+        if failing in str(target):
+            raise failure
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(type(failure)):
+        dataset(seed=2)
+    assert not list(directory.iterdir())
 
 
 def test_a_directory_is_no_table(tmp_path):
