@@ -15,10 +15,12 @@ include: "rules/track.smk"
 include: "rules/score.smk"
 include: "rules/profile.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
         "results/config.yaml",
-        expand("results/figures/{figure}.{format}", figure=figures(), format=["png", "pdf", "parquet", "csv"]),
+        "results/run.csv",
+        expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),

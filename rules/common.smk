@@ -39,7 +39,9 @@ CONFIG = checked(config)
 PLAN = plan(CONFIG)
 REPLICATES = range(CONFIG["replicates"])
 COSTS = {name: cost for name, cost in CONFIG["operation_counts"].items() if cost is not None}
+FORMATS = ["png", "pdf", "parquet", "csv"]
 
+# command_line.py logs how long the interpreter and the imports took, summarise_run.py adds it up.
 shell.prefix("export JOB_STARTED=${{EPOCHREALTIME:-}}; ")
 
 

@@ -95,20 +95,3 @@ rule draw_operations:
         flags=cost_drawing_flags,
     shell:
         "python {input.script:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
-
-
-rule write_config:
-    output:
-        "results/config.yaml",
-    log:
-        "results/logs/write_config.log",
-    conda:
-        "../envs/simulate.yaml"
-    threads: 1
-    resources:
-        mem_mb=100,
-        runtime=1,
-    params:
-        text=config_text(),
-    shell:
-        "printf '%s' {params.text:q} > {output:q} 2> {log:q}"

@@ -11,8 +11,10 @@ if __name__ == "__main__":
 
 import argparse
 import math
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -51,6 +53,7 @@ def run(main: Callable[[], None]) -> None:
     An interrupt (exit 130) and SIGTERM (exit 143) unwind main(), so that its writers remove what they began.
     """
     signal.signal(signal.SIGTERM, _raise_exit)
+    _log_start_up()
     try:
         main()
     except InputError as error:
@@ -62,6 +65,14 @@ def run(main: Callable[[], None]) -> None:
         _stop(f"out of memory: {error}", 2)
     except KeyboardInterrupt:
         _stop("interrupted", 130)
+
+
+def _log_start_up() -> None:
+    """Print how long the interpreter and the imports took, where the workflow's shell says when it began."""
+    begin = os.environ.get("JOB_STARTED")
+    if begin:
+        # The shell writes the decimal separator of the locale.
+        print(f"started in {time.time() - float(begin.replace(',', '.')):.3f} s", flush=True)
 
 
 def _raise_exit(signum: int, frame) -> NoReturn:

@@ -12,7 +12,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 AXIS_LABELS = {
     "measurement_noise": r"Measurement noise $\sigma$",
@@ -39,7 +39,7 @@ PANEL_INCHES = (3.3, 2.7)
 
 @dataclass(frozen=True)
 class Line:
-    """A tracker's curve through P points sorted by x: the mean and the ends of its 95 % interval, each (P,)."""
+    """A tracker's curve, sorted by x: x, mean and the ends of the mean's 95 % interval, each (P,)."""
 
     label: str
     method: str
@@ -95,7 +95,11 @@ def axis_label(name: str) -> str:
 
 def symbols(label: str) -> str:
     """Return a curve's plain label, transformer_{8,30} or K_MHT = 8, with subscripts."""
-    label = re.sub(r"([A-Za-z]+)_\{([^{}$]*)\}", r"\1$_{\2}$", label.replace("$", r"\$"))
+    label = label.replace("$", r"\$")
+    # In braces the comma is a letter, without the space that follows punctuation.
+    label = re.sub(
+        r"([A-Za-z]+)_\{([^{}$]*)\}", lambda found: f"{found[1]}$_{{{found[2].replace(',', '{,}')}}}$", label
+    )
     return re.sub(r"\bK_([A-Z]+)\b", r"$K_\\mathrm{\1}$", label)
 
 
@@ -112,7 +116,7 @@ def _figure(panels: int, title: str) -> tuple[Figure, list[Axes]]:
 
 def _styles(methods: Sequence[str], palettes: Mapping[str, str]) -> list[dict]:
     """Return how to plot each curve: controls grey and thin, the others a shade of their method's palette."""
-    styles = []
+    styles, markers = [], iter(MARKERS * len(methods))
     for number, method in enumerate(methods):
         many, before = methods.count(method), methods[:number].count(method)
         if method == "control":
@@ -121,7 +125,7 @@ def _styles(methods: Sequence[str], palettes: Mapping[str, str]) -> list[dict]:
         else:
             # The ends of a sequential palette are too pale and too dark.
             shade = sns.color_palette(palettes[method], many + 2)[1 + before]
-            marker = {"marker": MARKERS[number % len(MARKERS)], "markersize": 3.5}
+            marker = {"marker": next(markers), "markersize": 3.5}
             styles.append({"color": shade, "linewidth": 1.4, "zorder": 3} | marker)
     return styles
 
@@ -131,7 +135,7 @@ def _scale(axis: Axes, which: str, scale: str, values: np.ndarray) -> None:
         return
     (axis.set_xscale if which == "x" else axis.set_yscale)("log")
     ticks = axis.xaxis if which == "x" else axis.yaxis
-    ticks.set_major_formatter(ScalarFormatter())
+    ticks.set_major_formatter("{x:g}")
     ticks.set_minor_formatter(NullFormatter())
     if which == "x":
         ticks.set_major_locator(matplotlib.ticker.FixedLocator(np.unique(values)))
@@ -153,19 +157,24 @@ def _zoom(axis: Axes, lines: Sequence[Line]) -> None:
     axis.set_ylim(low - margin, high + margin)
     for line in controls:
         if line.mean.max() < low - margin:
-            text = f"{line.label} ↓ {line.mean.min():.2f} to {line.mean.max():.2f}"
+            ends = dict.fromkeys(f"{mean:.2f}" for mean in (line.mean.min(), line.mean.max()))
+            text = f"{line.label} ↓ {' to '.join(ends)}"
             axis.annotate(
                 text, (0.02, 0.02), xycoords="axes fraction", color="0.45", fontsize="x-small", va="bottom"
             )
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
+    """Name the curves below the panels, the controls last, in columns that the figure has room for."""
     handles, labels = axis.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda k: handles[k].get_zorder(), reverse=True)
+    # A handle is as wide as six letters, of which an inch holds twelve.
+    widest = 6 + max(len(label.replace("$", "").replace("{", "").replace("}", "")) for label in labels)
     figure.legend(
-        handles,
-        labels,
+        [handles[k] for k in order],
+        [labels[k] for k in order],
         loc="outside lower center",
-        ncols=min(len(labels), 5),
+        ncols=max(1, min(len(labels), int(12 * figure.get_figwidth() / widest))),
         frameon=False,
         fontsize="small",
     )

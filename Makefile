@@ -1,0 +1,30 @@
+# Each target is one command; with an environment active the commands do the same without make.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: reproduce test benchmark
+
+reproduce: .venv/installed
+	snakemake --cores all
+
+test: .venv/installed-dev
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+	pytest -n auto
+
+benchmark: .venv/installed-dev
+	pytest tests/benchmarks -s -p no:xdist
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# The stamps say that what the requirements list is there; pip runs again only when they change.
+.venv/installed: requirements.txt | .venv/bin/python
+	pip install --disable-pip-version-check --requirement $<
+	touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	pip install --disable-pip-version-check --requirement $<
+	touch $@
