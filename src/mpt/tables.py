@@ -89,7 +89,7 @@ CURVES = _table(
         "sequence_half_width": pa.float64(),
     },
 )
-# Operations per sequence; a multiply–add counts 2 in flops and 1 in macs. `source` says who counted them.
+# Operations per sequence; a multiply–add counts 2 in flops and 1 in macs. `source` says how it was counted.
 OPERATIONS = _table(
     "operations",
     {"tracker": pa.string(), "variant": pa.string(), "K": pa.int16()},
