@@ -31,8 +31,8 @@ def checked(config: dict) -> dict:
     return config
 
 
-def config_files() -> list:
-    return [*workflow.configfiles, *workflow.config_settings.configfiles]
+def config_files() -> list[str]:
+    return list(dict.fromkeys(map(str, [*workflow.configfiles, *workflow.config_settings.configfiles])))
 
 
 CONFIG = checked(config)
@@ -50,6 +50,7 @@ wildcard_constraints:
     training_set=r"T\d+_i[^/]+",
     model=r"transformer_[^/]+",
     mht=r"mht_[^/]+",
+    bayes=r"bayes[^/]*",
     control=r"(frozen|random|oracle)[^/]*",
     study="|".join(PLAN.curves) or "$^",
     cost="|".join(COSTS) or "$^",
@@ -125,6 +126,10 @@ def mht_flags(wildcards) -> str:
     return flags(PLAN.told[wildcards.mht, wildcards.dataset])
 
 
+def bayes_flags(wildcards) -> str:
+    return flags(PLAN.told[wildcards.bayes, wildcards.dataset])
+
+
 def control_flags(wildcards) -> str:
     return flags(PLAN.told[wildcards.control, wildcards.dataset])
 
@@ -157,7 +162,7 @@ def scores_files(wildcards) -> list[str]:
 
 def tabulation_flags(wildcards) -> str:
     curves = [vars(curve) for curve in PLAN.curves[wildcards.study]]
-    return flags({"curves": json.dumps(curves, ensure_ascii=False), "scores": CONFIG["figures"]["panels"]})
+    return flags({"curves": json.dumps(curves, ensure_ascii=False), "columns": CONFIG["figures"]["panels"]})
 
 
 def drawing_flags(wildcards) -> str:

@@ -12,11 +12,16 @@ KNOWN = "known"
 # The sections of the config whose keys a tracker may set, by method.
 SECTIONS = {
     "mht": ("mht",),
+    "bayes": ("bayes",),
     "control": ("control",),
     "transformer": ("training_data", "transformer", "training"),
 }
+# Keys of a tracker that say how its curve is drawn.
+DRAWING = ("label", "fit")
 # What a tracker told `known` is told: the key of the test dataset, where it goes by another name.
 DATASET_KEYS = {"velocity_spread": "drift_spread"}
+# The least that a law of three parameters is fitted to.
+FITTED_POINTS = 4
 DATASET_SYMBOLS = {"frames": "T", "measurement_noise": "σ", "process_noise": "μ", "particles": "N"}
 TRACKER_SYMBOLS = {
     "frames": "T",
@@ -35,10 +40,11 @@ class StudyError(ValueError):
 
 @dataclass
 class Curve:
-    """What a figure draws as one line: points are (x, dataset, tracker)."""
+    """What a figure draws as one line: points are (x, dataset, tracker); fit names a law fitted to them."""
 
     label: str
     method: str
+    fit: str | None
     points: list[tuple[float, str, str]] = field(default_factory=list)
 
 
@@ -77,7 +83,7 @@ def tracker_settings(config: dict, tracker: dict) -> dict:
     settings = {"method": tracker["method"]}
     for section in SECTIONS[tracker["method"]]:
         settings |= config[section]
-    return settings | {key: value for key, value in tracker.items() if key != "label"}
+    return settings | {key: value for key, value in tracker.items() if key not in DRAWING}
 
 
 def test_set_settings(config: dict, dataset: dict) -> dict:
@@ -111,12 +117,16 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
             for dataset_name, dataset in datasets:
                 name = _add_tracker(config, where, tracker, dataset_name, jobs)
                 label = _label(study, entry, dataset, tracker)
-                owner, curve = curves.setdefault(label, (index, Curve(label, tracker["method"])))
+                new = Curve(label, tracker["method"], tracker.get("fit"))
+                owner, curve = curves.setdefault(label, (index, new))
                 if owner != index:
                     raise StudyError(f"{where}: another tracker's curve is {label!r} too; give it a label")
                 x = (dataset if study["x"] in dataset else tracker).get(study["x"])
                 positions = all_positions if x is None else [x]
                 curve.points += [(position, dataset_name, name) for position in positions]
+    for index, curve in curves.values():
+        if curve.fit and len(curve.points) < FITTED_POINTS:
+            raise StudyError(f"{path}.trackers[{index}].fit: a law needs at least {FITTED_POINTS} points")
     return [curve for _, curve in curves.values()]
 
 
@@ -135,8 +145,10 @@ def _positions(path: str, study: dict) -> list[float]:
 
 def _label(study: dict, entry: dict, dataset: dict, tracker: dict) -> str:
     """Return the curve's name in the paper's symbols, transformer_{T,i}, and what else sets it apart."""
-    told = {"method", "control"} if study["x"] in dataset else {"method", "control", study["x"]}
-    label = tracker.get("label", {"mht": "MHT"}.get(tracker["method"], tracker.get("control")))
+    told = {"method", "control", *DRAWING} | (set() if study["x"] in dataset else {study["x"]})
+    label = tracker.get("label")
+    if label is None and tracker["method"] != "transformer":
+        label = {"mht": "MHT", "bayes": "Bayes"}.get(tracker["method"]) or tracker["control"]
     if label is None:
         told |= {"frames", "experiments_per_batch"}
         frames = "T" if tracker["frames"] == KNOWN else tracker["frames"]
@@ -166,6 +178,9 @@ def _add_tracker(config: dict, path: str, tracker: dict, dataset: str, jobs: Pla
     elif method == "mht":
         name = f"mht_K{settings['lookback']}_r{settings['measurement_noise']}"
         name += _differences(settings, _resolve(config["mht"], config["simulation"]))
+        jobs.told[name, dataset] = settings
+    elif method == "bayes":
+        name = "bayes" + _differences(unresolved, config["bayes"])
         jobs.told[name, dataset] = settings
     else:
         name = settings["control"] + _differences(unresolved, config["control"])

@@ -51,6 +51,31 @@ rule track_mht:
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
+rule track_bayes:
+    input:
+        script=script("track_bayes"),
+        modules=modules("track_bayes"),
+        measurements="results/data/test/{dataset}/measurements.parquet",
+        initial="results/data/test/{dataset}/initial.parquet",
+    output:
+        "results/tracks/{bayes}/{dataset}/0.parquet",
+    log:
+        "results/logs/track_bayes/{bayes}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/track_bayes/{bayes}/{dataset}.tsv"
+    conda:
+        "../envs/mht.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        flags=bayes_flags,
+    shell:
+        "python {input.script:q} --measurements {input.measurements:q} --initial {input.initial:q} {params.flags}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
 rule track_control:
     input:
         script=script("track_control"),

@@ -6,7 +6,7 @@ import numpy as np
 
 import pictures
 from command_line import ArgumentParser, existing_file, run
-from mpt.figures import Line, draw_scores
+from mpt.figures import SYMBOLS, Line, draw_scores
 from mpt.tables import CURVES, TableReader
 
 
@@ -25,10 +25,11 @@ def main() -> None:
     palettes = pictures.palettes(arguments)
 
     with TableReader(arguments.table, CURVES) as reader:
-        scores = reader.parameters["columns"]
+        scores, laws = reader.parameters["columns"], reader.parameters["laws"]
         rows = reader.read()
     panels = {score: list(_lines(rows, score)) for score in scores}
-    figure = draw_scores(panels, arguments.title, arguments.x, arguments.scale, palettes)
+    notes = {score: [_equation(law, arguments.x) for law in fitted] for score, fitted in laws.items()}
+    figure = draw_scores(panels, notes, arguments.title, arguments.x, arguments.scale, palettes)
     pictures.save(figure, arguments.output, arguments.dots_per_inch)
 
 
@@ -38,6 +39,12 @@ def _lines(rows: dict[str, np.ndarray], score: str) -> Iterator[Line]:
         chosen = of_score & (rows["curve"] == number)
         x, mean, low, high = (rows[name][chosen] for name in ("x", "mean", "low", "high"))
         yield Line(rows["label"][chosen][0], rows["method"][chosen][0], x, mean, low, high)
+
+
+def _equation(law: dict, x: str) -> str:
+    """Return a scaling law as mathtext; its estimates are [value, low, high]."""
+    c, a, alpha = (law[name][0] for name in ("c", "a", "alpha"))
+    return f"${c:.3g} {'-' if a >= 0 else '+'} {abs(a):.2g}\\,{SYMBOLS.get(x, 'x')}^{{-{alpha:.2g}}}$"
 
 
 if __name__ == "__main__":

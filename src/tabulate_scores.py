@@ -1,15 +1,20 @@
 """Tabulate what a figure of scores draws: per curve and x the mean of each score and its 95 % interval."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, run
-from mpt.statistics import interval
+from mpt.fits import ScalingLaw, scaling_law
+from mpt.statistics import Interval, interval
 from mpt.tables import CURVES, SCORES, TRACKER_SCORES, TableReader, TableWriter, write_csv
 
 SCORE_NAMES = [name for name in SCORES.schema.names if name not in SCORES.key]
+
+# Of a fitted law, enough for a smooth line.
+FITTED_POINTS = 50
 
 
 def main() -> None:
@@ -29,7 +34,7 @@ def main() -> None:
         type=json.loads,
         required=True,
         metavar="JSON",
-        help='[{"label": …, "method": …, "points": [[x, dataset, tracker], …]}, …]',
+        help='[{"label": …, "method": …, "fit": null | "scaling_law", "points": [[x, dataset, tracker]…]}…]',
     )
     add("--columns", choices=SCORE_NAMES, nargs="+", required=True, help="the scores to tabulate")
     add("--output", type=Path, required=True, metavar="F", help="the table as Parquet")
@@ -37,34 +42,37 @@ def main() -> None:
     arguments = parser.parse_args()
 
     wanted = {tuple(point[1:]) for curve in arguments.curves for point in curve["points"]}
-    intervals = {}
+    scores = {}
     for path in arguments.scores:
         trackers = sorted(tracker for dataset, tracker in wanted if dataset == path.stem)
-        for tracker, scores in _scores_by_tracker(path, trackers, arguments.columns):
-            for name, values in scores.items():
-                intervals[path.stem, tracker, name] = values.shape, interval(values)
-    missing = sorted(
-        f"{tracker} on {dataset}" for dataset, tracker in wanted - {key[:2] for key in intervals}
-    )
+        scores |= {
+            (path.stem, tracker): found for tracker, found in _scores(path, trackers, arguments.columns)
+        }
+    missing = sorted(f"{tracker} on {dataset}" for dataset, tracker in wanted - scores.keys())
     if missing:
         raise InputError(f"no table of scores has {', '.join(missing)}")
 
-    rows = [
-        _row(name, number, curve, point, *intervals[point[1], point[2], name])
-        for name in sorted(arguments.columns)
-        for number, curve in enumerate(arguments.curves)
-        for point in sorted(curve["points"])
-    ]
-    parameters = {"columns": arguments.columns}
+    intervals = {(key, name): interval(found[name]) for key, found in scores.items() for name in found}
+    rows, laws = [], {}
+    for name in sorted(arguments.columns):
+        for number, curve in enumerate(arguments.curves):
+            for x, *key in sorted(curve["points"]):
+                found = scores[tuple(key)][name]
+                rows.append(_point(name, number, curve, x, *key, found.shape, intervals[tuple(key), name]))
+        for number, curve in enumerate(curve for curve in arguments.curves if curve["fit"]):
+            x, *keys = zip(*sorted(curve["points"]), strict=True)
+            law = scaling_law(x, [scores[key][name] for key in zip(*keys, strict=True)])
+            laws.setdefault(name, []).append(law._asdict())
+            rows += _fitted(name, len(arguments.curves) + number, curve, x, law)
+    parameters = {"columns": arguments.columns, "laws": laws}
     with TableWriter(arguments.output, CURVES, parameters) as writer:
         writer.write({name: np.array([row[name] for row in rows]) for name in CURVES.schema.names})
     write_csv(arguments.output, arguments.csv)
 
 
-def _row(name: str, number: int, curve: dict, point: list, shape: tuple[int, int], mean) -> dict:
-    x, dataset, tracker = point
+def _point(score: str, number: int, curve: dict, x, dataset, tracker, shape: tuple, mean: Interval) -> dict:
     return {
-        "score": name,
+        "score": score,
         "curve": number,
         "x": float(x),
         "label": curve["label"],
@@ -73,14 +81,22 @@ def _row(name: str, number: int, curve: dict, point: list, shape: tuple[int, int
         "tracker": tracker,
         "replicates": shape[0],
         "experiments": shape[1],
-        "mean": mean.mean,
-        "low": mean.low,
-        "high": mean.high,
-        "sequence_half_width": mean.sequence_half_width,
+        **mean._asdict(),
     }
 
 
-def _scores_by_tracker(path: Path, trackers: list[str], columns: list[str]):
+def _fitted(score: str, number: int, curve: dict, x: Sequence[float], law: ScalingLaw) -> list[dict]:
+    """Return the law as a curve of its own, without data behind it."""
+    fitted = {"label": f"fit to {curve['label']}", "method": "fit"}
+    along = np.geomspace(min(x), max(x), FITTED_POINTS)
+    means = law.c.value - law.a.value * along**-law.alpha.value
+    return [
+        _point(score, number, fitted, at, "", "", (0, 0), Interval(mean, mean, mean, 0.0))
+        for at, mean in zip(along, means, strict=True)
+    ]
+
+
+def _scores(path: Path, trackers: list[str], columns: list[str]):
     """Yield each tracker's scores as arrays (R, B): a row per replicate, a column per test experiment."""
     with TableReader(path, TRACKER_SCORES) as reader:
         rows = reader.read()

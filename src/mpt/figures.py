@@ -14,12 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
-AXIS_LABELS = {
-    "measurement_noise": r"Measurement noise $\sigma$",
-    "process_noise": r"Process noise $\mu$",
-    "frames": r"Sequence length $T$ (frames)",
-    "experiments_per_batch": r"Experiments per batch $i$",
-    "lookback": r"Lookback $K$",
+SYMBOLS = {
+    "measurement_noise": r"\sigma",
+    "process_noise": r"\mu",
+    "frames": "T",
+    "particles": "N",
+    "experiments_per_batch": "i",
+    "lookback": "K",
+}
+NAMES = {
+    "frames": "Sequence length",
     "jaccard": "Jaccard coefficient JC",
     "association_jaccard": "Association Jaccard coefficient",
     "gated_jaccard": "Gated Jaccard coefficient",
@@ -33,7 +37,9 @@ AXIS_LABELS = {
 # Distances span decades between a tracker and one that does not track.
 LOG_SCORES = ("position_error", "gospa")
 MARKERS = "osD^vPX<>*"
-CONTROL_DASHES = ("-", ":", (0, (5, 1.5)))
+# Methods that are compared with, not compared.
+REFERENCES = ("control", "bayes")
+REFERENCE_DASHES = ("-", ":", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
 PANEL_INCHES = (3.3, 2.7)
 
 
@@ -51,21 +57,25 @@ class Line:
 
 def draw_scores(
     panels: Mapping[str, Sequence[Line]],
+    notes: Mapping[str, Sequence[str]],
     title: str,
     x: str,
     x_scale: str,
     palettes: Mapping[str, str],
 ) -> Figure:
-    """Draw a panel per score, the same curves in each; controls as thin lines beneath the others."""
+    """Draw a panel per score, the same curves in each, references thin and grey; notes (mathtext) inside."""
     figure, axes = _figure(len(panels), title)
     for axis, (score, lines) in zip(axes, panels.items(), strict=True):
         for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
             axis.plot(line.x, line.mean, label=symbols(line.label), **style)
-            if line.method != "control":
+            if line.method in palettes:
                 axis.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.2, linewidth=0)
+        for row, note in enumerate(notes.get(score, ())):
+            place = {"xy": (0.98, 0.03 + 0.08 * row), "xycoords": "axes fraction"}
+            axis.annotate(note, **place, ha="right", va="bottom", fontsize="small")
         axis.set_xlabel(axis_label(x))
         axis.set_ylabel(axis_label(score))
-        _scale(axis, "x", x_scale, np.concatenate([line.x for line in lines]))
+        _scale(axis, "x", x_scale, np.concatenate([line.x for line in lines if line.method != "fit"]))
         if score in LOG_SCORES:
             _scale(axis, "y", "log", np.concatenate([line.mean for line in lines]))
         else:
@@ -89,8 +99,9 @@ def draw_operations(panels: Mapping[str, Sequence[Line]], title: str, palettes: 
 
 
 def axis_label(name: str) -> str:
-    """Return a column's or config key's name as an axis says it."""
-    return AXIS_LABELS.get(name, name.replace("_", " ").capitalize())
+    """Return a column's or config key's name as an axis says it, with its symbol."""
+    words = NAMES.get(name, name.replace("_", " ").capitalize())
+    return f"{words} ${SYMBOLS[name]}$" if name in SYMBOLS else words
 
 
 def symbols(label: str) -> str:
@@ -115,13 +126,15 @@ def _figure(panels: int, title: str) -> tuple[Figure, list[Axes]]:
 
 
 def _styles(methods: Sequence[str], palettes: Mapping[str, str]) -> list[dict]:
-    """Return how to plot each curve: controls grey and thin, the others a shade of their method's palette."""
+    """Return how to plot each curve: a shade of its method's palette; thin grey references, black fits."""
     styles, markers = [], iter(MARKERS * len(methods))
     for number, method in enumerate(methods):
         many, before = methods.count(method), methods[:number].count(method)
-        if method == "control":
-            dashes = CONTROL_DASHES[before % len(CONTROL_DASHES)]
+        if method in REFERENCES:
+            dashes = REFERENCE_DASHES[number % len(REFERENCE_DASHES)]
             styles.append({"color": "0.55", "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
+        elif method == "fit":
+            styles.append({"color": "0.1", "linewidth": 0.8, "linestyle": "--", "zorder": 2})
         else:
             # The ends of a sequential palette are too pale and too dark.
             shade = sns.color_palette(palettes[method], many + 2)[1 + before]
@@ -145,17 +158,17 @@ def _scale(axis: Axes, which: str, scale: str, values: np.ndarray) -> None:
 
 
 def _zoom(axis: Axes, lines: Sequence[Line]) -> None:
-    """Show the trackers large; a control far below them gets its mean written where it leaves the axis."""
-    compared = [line for line in lines if line.method != "control"] or list(lines)
+    """Show the trackers large; a reference far below them gets its mean written where it leaves the axis."""
+    compared = [line for line in lines if line.method not in REFERENCES] or list(lines)
     low = min(line.low.min() for line in compared)
     high = max(line.high.max() for line in compared)
-    controls = [line for line in lines if line.method == "control"]
-    near = [line.mean for line in controls if line.mean.max() >= low - (high - low)]
+    references = [line for line in lines if line.method in REFERENCES]
+    near = [line.mean for line in references if line.mean.max() >= low - (high - low)]
     low = min([low, *(mean.min() for mean in near)])
     high = max([high, *(mean.max() for mean in near)])
     margin = 0.06 * (high - low) or 0.05
     axis.set_ylim(low - margin, high + margin)
-    for line in controls:
+    for line in references:
         if line.mean.max() < low - margin:
             ends = dict.fromkeys(f"{mean:.2f}" for mean in (line.mean.min(), line.mean.max()))
             text = f"{line.label} ↓ {' to '.join(ends)}"
@@ -165,11 +178,11 @@ def _zoom(axis: Axes, lines: Sequence[Line]) -> None:
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
-    """Name the curves below the panels, the controls last, in columns that the figure has room for."""
+    """Name the curves below the panels, references last, in columns that the figure has room for."""
     handles, labels = axis.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda k: handles[k].get_zorder(), reverse=True)
     # A handle is as wide as six letters, of which an inch holds twelve.
-    widest = 6 + max(len(label.replace("$", "").replace("{", "").replace("}", "")) for label in labels)
+    widest = 6 + max(len(re.sub(r"\\mathrm|[${}]", "", label)) for label in labels)
     figure.legend(
         [handles[k] for k in order],
         [labels[k] for k in order],
