@@ -18,6 +18,7 @@ class Stream(IntEnum):
 
     TEST = 0
     TRAINING = 1
+    VALIDATION = 2
 
 
 class _Purpose(IntEnum):

@@ -89,6 +89,12 @@ CURVES = _table(
         "sequence_half_width": pa.float64(),
     },
 )
+# How well the replicates of a model track validation sequences as their training goes on.
+LEARNING_CURVE = _table(
+    "learning curve",
+    {"replicate": pa.int16(), "epoch": pa.int32()},
+    {"loss": pa.float64(), "jaccard": pa.float64(), "position_error": pa.float64()},
+)
 # Operations per sequence; a multiply–add counts 2 in flops and 1 in macs. `source` says how it was counted.
 OPERATIONS = _table(
     "operations",

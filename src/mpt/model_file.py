@@ -1,0 +1,68 @@
+"""Model files and training checkpoints: written whole or not at all, read without running code from them."""
+
+import io
+import os
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from mpt.errors import InputError
+from mpt.transformer import Architecture, Transformer
+
+_FORMAT = "multiple-particle-tracking transformer 1"
+
+
+def save_model(path: str | os.PathLike, network: Transformer, parameters: dict) -> None:
+    """Write a network with all its replicates and the parameters (plain JSON values) that made it."""
+    write_whole(
+        path,
+        {
+            "format": _FORMAT,
+            "architecture": asdict(network.architecture),
+            "replicates": network.replicates,
+            "parameters": parameters,
+            "network": {name: tensor.cpu() for name, tensor in network.state_dict().items()},
+        },
+    )
+
+
+def load_model(path: str | os.PathLike, device: torch.device) -> tuple[Transformer, dict]:
+    """Return the network and the parameters that made it.
+
+    Raises InputError, naming the file, if it is unreadable or not a model of this project.
+    """
+    contents = read_plain(path, device)
+    if not isinstance(contents, dict) or contents.get("format") != _FORMAT:
+        raise InputError(f"{path}: not a model file of this project")
+    try:
+        network = Transformer(Architecture(**contents["architecture"]), contents["replicates"])
+        network.load_state_dict(contents["network"])
+    except (KeyError, TypeError, RuntimeError, InputError) as error:
+        raise InputError(f"{path}: a damaged model file: {error}") from error
+    return network.to(device).eval(), contents["parameters"]
+
+
+def write_whole(path: str | os.PathLike, contents: dict) -> None:
+    """Write tensors and plain values beside `path`, then rename; the bytes depend on the contents only."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # torch names the archive inside after the file; a buffer has no name.
+    buffer = io.BytesIO()
+    torch.save(contents, buffer)
+    try:
+        part.write_bytes(buffer.getbuffer())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_plain(path: str | os.PathLike, device: torch.device):
+    """Return what write_whole wrote; anything but tensors and plain values in the file is refused."""
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).split("\n")[0].split(". ")[0]
+        raise InputError(f"{path}: not a readable model file: {reason}") from error

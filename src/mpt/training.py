@@ -1,0 +1,250 @@
+"""Training of transformers on their own tracks.
+
+Closed loop: before each epoch the network, as it is, tracks the training sequences. In every frame it is then asked
+for the position of the particle that its previous output is matched to, from the inputs that it really had, all
+frames at once. So it learns where its own errors lead, and never to swap: after a swap the target is the particle
+that the track is on. (Dataset aggregation, Ross et al. 2011, with the last policy's data only.) An untrained network
+loses its particles within a few frames, and from two tracks that have become one there is nothing to learn; so where
+a track strays from its particle by more than `rescue_distance`, all tracks of that experiment are put back on the
+truth. Once it tracks, that happens no more.
+
+Teacher forcing feeds back the truth always.
+
+Replicates are independent: each has its own data, its own random streams and its own gradient, whatever others are
+trained beside it. An epoch's randomness is derived from the seed and the epoch's number, so that the state after an
+epoch is the parameters, the optimiser's moments and that number.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mpt import metrics
+from mpt.errors import InputError
+from mpt.transformer import IncrementalDecoding, Transformer
+
+CLOSED_LOOP, TEACHER_FORCING = "closed_loop", "teacher_forcing"
+MODES = (CLOSED_LOOP, TEACHER_FORCING)
+
+_BETAS = (0.9, 0.98)
+# Validation sequences tracked at a time; bounds the memory of the caches.
+_TRACKED_AT_A_TIME = 100
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences to learn from, R replicates of E experiments each, in the units of the data.
+
+    measurements (R, E, T, N, 2): shuffled detections z. truth (R, E, T, N, 2): positions y. detection (R, E, T, N):
+    the index of each particle's detection in its frame.
+    """
+
+    measurements: np.ndarray
+    truth: np.ndarray
+    detection: np.ndarray
+
+    def length_scale(self) -> np.ndarray:
+        """Return (R,): root mean square, per axis, of a detection about its particle one frame earlier."""
+        found = np.take_along_axis(self.measurements, self.detection[..., None].astype(np.intp), axis=3)
+        apart = found[:, :, 1:] - self.truth[:, :, :-1]
+        return np.sqrt(np.mean(apart**2, axis=(1, 2, 3, 4)))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How to train; the same for every size of the training set.
+
+    mode: one of MODES. epochs: passes over the batches. learning_rate rises over the first warmup_fraction of the
+    steps, then falls to zero along half a cosine. rescue_distance: in length scales. weight_decay is AdamW's,
+    gradient_clip the greatest norm of a replicate's gradient.
+    """
+
+    mode: str
+    epochs: int
+    batches: int
+    learning_rate: float
+    warmup_fraction: float
+    rescue_distance: float
+    weight_decay: float
+    gradient_clip: float
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        steps = self.epochs * self.batches
+        warmup = max(1.0, self.warmup_fraction * steps)
+        if step + 1 <= warmup:
+            return self.learning_rate * (step + 1) / warmup
+        return self.learning_rate * 0.5 * (1 + np.cos(np.pi * (step + 1 - warmup) / (steps + 1 - warmup)))
+
+
+class Divergence(InputError):
+    """The loss is no longer a number, or grew far beyond where it began."""
+
+
+class Training:
+    """A network in training; `epoch` epochs are done."""
+
+    # A loss this many times that of a tracker that stays at the start has diverged.
+    _EXPLODED = 10.0
+
+    def __init__(
+        self,
+        network: Transformer,
+        sequences: Callable[[int], Sequences],
+        schedule: Schedule,
+        seed: int,
+        device: torch.device,
+    ):
+        """Take the sequences of epoch 0, 1, … from `sequences`: the same each time, or fresh ones.
+
+        Replicate r draws from streams keyed by (seed + r, epoch). Sets the network's length scale from epoch 0.
+        """
+        self.network = network.to(device)
+        self.schedule, self.seed, self.device = schedule, seed, device
+        self._sequences = sequences
+        network.length_scale.copy_(torch.from_numpy(sequences(0).length_scale()))
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(), lr=schedule.learning_rate, betas=_BETAS, weight_decay=schedule.weight_decay
+        )
+        self.epoch = 0
+
+    def state(self) -> dict:
+        """Return all that later epochs depend on, for torch.save."""
+        return {
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on from a state."""
+        self.network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.epoch = state["epoch"]
+
+    def run_epoch(self) -> np.ndarray:
+        """Train one epoch; returns the mean loss (R,) in squared length scales.
+
+        Raises Divergence, naming the step and replicate, if a loss is not finite or has exploded.
+        """
+        streams = [
+            np.random.default_rng([self.seed + replicate, self.epoch])
+            for replicate in range(self.network.replicates)
+        ]
+        measurements, truth = self._inner_coordinates(self._sequences(self.epoch), streams)
+        outputs = self._outputs(measurements, truth)
+        targets = self._targets(outputs, truth)
+        experiments = truth.shape[1]
+        order = torch.stack([torch.from_numpy(stream.permutation(experiments)) for stream in streams])
+        losses = []
+        limit = self._EXPLODED * (truth - truth[:, :, :1]).square().sum(-1).mean((1, 2, 3))
+        for batch in order.to(self.device).tensor_split(self.schedule.batches, dim=1):
+            step = self.epoch * self.schedule.batches + len(losses)
+            chosen = (_take(x, batch) for x in (measurements, outputs[:, :, :-1], targets))
+            losses.append(self._step(step, *chosen))
+            self._check(losses[-1], limit, step)
+        self.epoch += 1
+        return torch.stack(losses).mean(0).cpu().numpy()
+
+    def _inner_coordinates(self, sequences: Sequences, streams) -> tuple[torch.Tensor, torch.Tensor]:
+        # Isotropic motion has no preferred direction: turn and mirror every sequence anew.
+        turns = torch.from_numpy(np.stack([_rotations(sequences.truth.shape[1], s) for s in streams])).float()
+        truth = torch.from_numpy(sequences.truth).to(self.device)
+        frame = self.network.frame_of_reference(truth[:, :, 0])
+        return tuple(
+            torch.einsum("reij,retnj->retni", turns.to(self.device), frame.inward(x))
+            for x in (torch.from_numpy(sequences.measurements).to(self.device), truth)
+        )
+
+    @torch.no_grad()
+    def _outputs(self, measurements: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        if self.schedule.mode == TEACHER_FORCING:
+            return truth
+        decoding = IncrementalDecoding(self.network, measurements.shape)
+        decoding.observe_all(measurements)
+        outputs = truth.clone()
+        for t in range(1, truth.shape[2]):
+            found = decoding.positions_after(outputs[:, :, t - 1], t)
+            lost = self._distances(found, truth[:, :, t]).amax(-1) > self.schedule.rescue_distance
+            outputs[:, :, t] = torch.where(lost[..., None, None], truth[:, :, t], found)
+        return outputs
+
+    def _distances(self, found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Return the distances (R, E, N) of tracks (R, E, N, 2) to the particles they are matched to."""
+        tracks, true = (x.flatten(0, 1)[:, None].cpu().numpy() for x in (found, truth))
+        distances = metrics.matched_distances(tracks, true, metrics.match(tracks, true))
+        return torch.from_numpy(distances).to(self.device).view(found.shape[:3])
+
+    def _targets(self, outputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        matching = metrics.match(outputs.flatten(0, 1).cpu().numpy(), truth.flatten(0, 1).cpu().numpy())
+        particle = (
+            torch.from_numpy(matching[:, :-1]).to(self.device).view(*truth.shape[:2], -1, truth.shape[3])
+        )
+        return torch.take_along_dim(truth[:, :, 1:], particle[..., None], dim=3)
+
+    def _step(self, step: int, measurements, outputs, targets) -> torch.Tensor:
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.schedule.rate(step)
+        found = self.network.positions_after(measurements, outputs)
+        losses = (found - targets).square().sum(-1).mean((1, 2, 3))
+        self._optimiser.zero_grad()
+        losses.sum().backward()
+        self._clip()
+        self._optimiser.step()
+        return losses.detach()
+
+    def _clip(self) -> None:
+        # Each replicate by its own norm, so that none feels the others.
+        gradients = [parameter.grad.flatten(1) for parameter in self.network.parameters()]
+        norms = torch.stack([gradient.square().sum(1) for gradient in gradients]).sum(0).sqrt()
+        shrink = (self.schedule.gradient_clip / (norms + 1e-12)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(shrink[:, None])
+
+    @staticmethod
+    def _check(losses: torch.Tensor, limit: torch.Tensor, step: int) -> None:
+        lost = ~torch.isfinite(losses) | (losses > limit)
+        if lost.any():
+            replicate = int(lost.nonzero()[0, 0])
+            raise Divergence(f"the loss of replicate {replicate} is {losses[replicate]:.3g} at step {step}")
+
+
+def closed_loop_scores(
+    network: Transformer, measurements: np.ndarray, truth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Track the same sequences (B, T, N, 2) with every replicate; returns link Jaccard and position error (R,)."""
+    jaccard, error = [], []
+    for tracks, true in _tracked(network, measurements, truth):
+        matching = metrics.match(tracks, true)
+        jaccard.append(metrics.link_jaccard(matching).jaccard)
+        error.append(metrics.position_error(metrics.matched_distances(tracks, true, matching)))
+    shape = (-1, network.replicates, len(jaccard[0]) // network.replicates)
+    jaccard, error = (np.concatenate(list(np.reshape(x, shape)), axis=1) for x in (jaccard, error))
+    return jaccard.mean(1), np.sqrt(np.mean(error**2, axis=1))
+
+
+def _tracked(network: Transformer, measurements, truth) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    device = network.length_scale.device
+    for start in range(0, len(measurements), _TRACKED_AT_A_TIME):
+        chosen = slice(start, start + _TRACKED_AT_A_TIME)
+        scene, true = (
+            torch.from_numpy(x[chosen]).to(device).expand(network.replicates, *x[chosen].shape)
+            for x in (measurements, truth)
+        )
+        tracks = network.track(scene, true[:, :, 0])
+        yield tracks.flatten(0, 1).cpu().numpy(), true.flatten(0, 1).cpu().numpy()
+
+
+def _rotations(count: int, stream: np.random.Generator) -> np.ndarray:
+    """Return (count, 2, 2) orthogonal matrices, uniform over rotations and reflections."""
+    angle = stream.uniform(0, 2 * np.pi, count)
+    mirror = stream.choice([-1.0, 1.0], count)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.stack([np.stack([cos, -sin * mirror], -1), np.stack([sin, cos * mirror], -1)], -2)
+
+
+def _take(x: torch.Tensor, experiments: torch.Tensor) -> torch.Tensor:
+    """Return x (R, E, ...) at experiments (R, i) of each replicate."""
+    return torch.take_along_dim(x, experiments.view(*experiments.shape, *[1] * (x.dim() - 2)), dim=1)

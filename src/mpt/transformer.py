@@ -1,0 +1,465 @@
+"""The encoder–decoder transformer of Fig. 1, made equivariant to translation and cheap to run frame by frame.
+
+The encoder reads detections: each attends to those of its own frame, in no order, and of the K_E − 1 frames
+before. The decoder reads outputs: the token of track p at frame t stands at the track's last output, attends to
+the tokens of all tracks at the last K_D frames, then to the encoded detections of frames t − K_E + 1 … t, and
+yields the position at t. Nothing after t is seen, and what was encoded never changes, so that keys and values
+can be cached.
+
+Tokens start equal and carry no coordinates. Geometry enters by attention alone. Token i at position x_i and frame
+t_i weighs token j by the softmax over j of
+
+    q_i·k_j/√d_h + g_i·(x_j − x_i) − s_i |x_j − x_i|² − a_i (t_i − t_j) + Σ_f Re(w_if exp(−iω_f (t_i − t_j)))
+
+with content queries q_i and keys k_j, and a direction g_i, a sharpness s_i > 0, a forgetting rate a_i > 0 and
+amplitudes w_if that are linear in the token's content, per head. It takes from token j the value v_j and the
+displacement x_j − x_i. The weights sum to one, so translating the scene translates the output; multiplied out,
+every term is a product of something of i and something of j, so that a key is a vector (with |x_j|² in it) and
+the caches of standard attention serve. The output position is the last position plus a convex combination of the
+displacements of detections and of staying (a pointer), so that it is never far from what was detected.
+
+All parameters have a leading axis of replicates R: independent networks that run and train side by side.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mpt.errors import InputError
+
+# Per frame; the fastest tells neighbouring frames apart, the slowest turns once in 128 frames.
+_FREQUENCIES = tuple(math.pi / 2**n for n in range(7))
+# Initial forgetting rates per frame, dealt over the heads: from the current frame alone to the last twenty.
+_FORGETTING = (2.0, 0.6, 0.2, 0.05)
+# At unit length scale, s = 1/2 is the log-likelihood of a Gaussian displacement.
+_SHARPNESS = 0.5
+_POINTER_FORGETTING = (2.0,)
+# Displacements beyond this many length scales saturate, so that a noise never seen in training stays bounded.
+_SATURATION = 3.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The size of a network: N particles, sequences of up to `frames`, lookbacks K_E and K_D in frames.
+
+    dimension d (a multiple of heads), feedforward width and the numbers of layers are those of Fig. 1;
+    pointers is the number of pointer heads that share the output.
+    """
+
+    particles: int
+    frames: int
+    encoder_lookback: int
+    decoder_lookback: int
+    dimension: int
+    heads: int
+    encoder_layers: int
+    decoder_layers: int
+    feedforward: int
+    pointers: int
+
+    def __post_init__(self):
+        """Raise InputError unless every size is positive and the heads divide the dimension."""
+        for name, value in vars(self).items():
+            if value < 1:
+                raise InputError(f"{name} is {value}; it must be at least 1")
+        for name in ("heads", "pointers"):
+            if self.dimension % getattr(self, name):
+                raise InputError(
+                    f"the dimension {self.dimension} is not a multiple of {name} {getattr(self, name)}"
+                )
+
+
+class _Linear(nn.Module):
+    """y = x W + b with its own W and b for each replicate; x (R, ..., inputs)."""
+
+    # The precision that the product is computed in; geometry always stays in that of x.
+    precision = torch.float32
+
+    def __init__(self, inputs: int, outputs: int, scale: float, generators, bias: torch.Tensor | None = None):
+        super().__init__()
+        weights = [torch.randn(inputs, outputs, generator=generator) for generator in generators]
+        self.weight = nn.Parameter(torch.stack(weights) * (scale / math.sqrt(inputs)))
+        offset = torch.zeros(len(generators), 1, outputs)
+        self.bias = nn.Parameter(offset if bias is None else offset + bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.reshape(x.shape[0], -1, x.shape[-1])
+        if self.precision == torch.float32:
+            product = torch.baddbmm(self.bias, rows, self.weight)
+        else:
+            product = self.bias + torch.bmm(rows.to(self.precision), self.weight.to(self.precision))
+        return product.view(*x.shape[:-1], -1)
+
+
+def _normalise(x: torch.Tensor) -> torch.Tensor:
+    # Without gain and offset: the linear map that follows has both.
+    return functional.layer_norm(x, x.shape[-1:])
+
+
+class _FeedForward(nn.Module):
+    def __init__(self, dimension: int, width: int, generators):
+        super().__init__()
+        self.inner = _Linear(dimension, width, math.sqrt(2), generators)
+        self.outer = _Linear(width, dimension, 0.5, generators)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.outer(functional.gelu(self.inner(_normalise(x))))
+
+
+class _Places:
+    """Where and when L tokens stand: positions (R, B, L, 2) in length scales, frames (L,).
+
+    tracks (L, N) is one-hot and says which track a token is of; None for detections. keys (R, B, 1, L, ·) is what
+    geometry puts into a key, for all heads and layers alike: position, its square, time, waves, track.
+    """
+
+    def __init__(self, positions: torch.Tensor, frames: torch.Tensor, tracks: torch.Tensor | None = None):
+        times = frames.to(positions.dtype)
+        angle = times[:, None] * positions.new_tensor(_FREQUENCIES)
+        self.positions, self.times, self.tracks = positions, times, tracks
+        # e^{−iωt}: a query's amplitude times this, dotted with (cos, −sin) of the key, is Re(w e^{−iω(t_i − t_j)}).
+        self.phase = torch.polar(torch.ones_like(angle), -angle)
+        clock = torch.cat([times[:, None], torch.view_as_real(self.phase).flatten(-2)], -1)
+        if tracks is not None:
+            clock = torch.cat([clock, tracks], -1)
+        squared = (positions * positions).sum(-1, keepdim=True)
+        clock = clock.expand(*squared.shape[:-1], -1)
+        self.keys = torch.cat([positions, squared, clock], -1)[:, :, None]
+
+
+class _GeometricQuery(nn.Module):
+    """Queries (R, B, heads, L, width) whose product with keys gives the logits of the module's docstring.
+
+    With `particles` a term is added where two tokens are of the same track.
+    """
+
+    def __init__(self, dimension: int, heads: int, forgetting, generators, particles: int = 0, scale=0.5):
+        super().__init__()
+        self.heads, self.size = heads, dimension // heads
+        self.sizes = (self.size, 2, 2, 2 * len(_FREQUENCIES), particles)
+        bias = torch.zeros(heads, sum(self.sizes))
+        bias[:, self.size + 2] = _inverse_softplus(_SHARPNESS)
+        for head in range(heads):
+            bias[head, self.size + 3] = _inverse_softplus(forgetting[head % len(forgetting)])
+        self.map = _Linear(dimension, bias.numel(), scale, generators, bias.flatten())
+
+    def forward(self, x: torch.Tensor, places: _Places) -> torch.Tensor:
+        raw = self.map(_normalise(x)).view(*x.shape[:3], self.heads, -1).transpose(2, 3)
+        content, direction, rates, waves, same = raw.split(self.sizes, -1)
+        sharpness, forgetting = functional.softplus(rates).split(1, -1)
+        waves = torch.view_as_complex(waves.unflatten(-1, (-1, 2))) * places.phase
+        parts = [
+            content / math.sqrt(self.size),
+            direction + 2 * sharpness * places.positions[:, :, None],
+            -sharpness,
+            forgetting,
+            torch.view_as_real(waves).flatten(-2),
+        ]
+        if same.shape[-1]:
+            parts.append(same * places.tracks)
+        return torch.cat(parts, -1)
+
+
+class _Attention(nn.Module):
+    """Multi-head attention by content and geometry that returns values and displacements, mapped to d."""
+
+    def __init__(self, dimension: int, heads: int, generators, particles: int = 0):
+        super().__init__()
+        self.heads, self.size = heads, dimension // heads
+        self.query = _GeometricQuery(dimension, heads, _FORGETTING, generators, particles)
+        self.key_value = _Linear(dimension, 2 * dimension, 1.0, generators)
+        # Of each head: the value, the displacement and the logarithm of its square.
+        self.out = _Linear(dimension + 3 * heads, dimension, 0.5, generators)
+
+    def keys_values(self, x: torch.Tensor, places: _Places) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return keys (R·B, heads, L, ·) and values (R·B, heads, L, d/heads + 2) of the tokens."""
+        content = self.key_value(_normalise(x)).view(*x.shape[:3], 2, self.heads, self.size)
+        key, value = content.permute(3, 0, 1, 4, 2, 5)
+        return _extend(key, places.keys), _extend(value, places.positions[:, :, None])
+
+    def forward(self, x, places: _Places, keys, values, mask=None) -> torch.Tensor:
+        """Return the update of x (R, B, L, d). mask (L, keys) is true where a token may look; None: everywhere."""
+        queries = self.query(x, places).flatten(0, 1)
+        if mask is None:
+            mixed = (queries @ keys.transpose(-1, -2)).softmax(-1) @ values
+        else:
+            # The fused kernel wants keys and values of one width.
+            padded = functional.pad(values, (0, keys.shape[-1] - values.shape[-1]))
+            mixed = functional.scaled_dot_product_attention(queries, keys, padded, attn_mask=mask, scale=1.0)
+        mixed = mixed.unflatten(0, x.shape[:2])
+        value, place = mixed[..., : self.size], mixed[..., self.size : self.size + 2]
+        displacement = place - places.positions[:, :, None]
+        squared = displacement.square().sum(-1, keepdim=True)
+        bounded = displacement * torch.rsqrt(1 + squared / _SATURATION**2)
+        heads = torch.cat([value, bounded, torch.log1p(squared)], -1)
+        return self.out(heads.transpose(2, 3).flatten(-2))
+
+
+class _Pointer(nn.Module):
+    """The output: the last position plus a convex combination of displacements to detections and of staying."""
+
+    def __init__(self, dimension: int, pointers: int, generators):
+        super().__init__()
+        self.pointers, self.size = pointers, dimension // pointers
+        self.query = _GeometricQuery(dimension, pointers, _POINTER_FORGETTING, generators, scale=0.1)
+        self.key = _Linear(dimension, dimension, 1.0, generators)
+        self.gate_share = _Linear(dimension, 2 * pointers, 0.1, generators)
+
+    def keys_values(self, x: torch.Tensor, places: _Places) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return keys (R·B, pointers, L, ·) and the positions (R·B, 1, L, 2) that they point to."""
+        key = self.key(_normalise(x)).view(*x.shape[:3], self.pointers, self.size).transpose(2, 3)
+        return _extend(key, places.keys), places.positions.flatten(0, 1)[:, None]
+
+    def forward(self, x, places: _Places, keys, values, mask=None) -> torch.Tensor:
+        """Return the positions (R, B, L, 2) in length scales."""
+        queries = self.query(x, places).flatten(0, 1)
+        if mask is None:
+            pointed = (queries @ keys.transpose(-1, -2)).softmax(-1) @ values
+        else:
+            padded = functional.pad(values, (0, keys.shape[-1] - 2)).expand(keys.shape)
+            pointed = functional.scaled_dot_product_attention(queries, keys, padded, attn_mask=mask, scale=1.0)
+        moves = pointed[..., :2].unflatten(0, x.shape[:2]) - places.positions[:, :, None]
+        gate, share = self.gate_share(_normalise(x)).unflatten(-1, (2, -1)).permute(3, 0, 1, 4, 2)
+        weights = gate.sigmoid() * share.softmax(2)
+        return places.positions + (weights[..., None] * moves).sum(2)
+
+
+class _EncoderLayer(nn.Module):
+    def __init__(self, size: Architecture, generators):
+        super().__init__()
+        self.attention = _Attention(size.dimension, size.heads, generators)
+        self.feed_forward = _FeedForward(size.dimension, size.feedforward, generators)
+
+
+class _DecoderLayer(nn.Module):
+    def __init__(self, size: Architecture, generators):
+        super().__init__()
+        self.attention = _Attention(size.dimension, size.heads, generators, size.particles)
+        self.cross_attention = _Attention(size.dimension, size.heads, generators)
+        self.feed_forward = _FeedForward(size.dimension, size.feedforward, generators)
+
+
+class Transformer(nn.Module):
+    """R replicates of the network, initialised from the seeds `seed`, `seed` + 1, … each on its own.
+
+    Positions go in and out in the units of the data. Within, they are relative to where the tracks start and in
+    units of `length_scale` (R,), which training sets.
+    """
+
+    def __init__(self, architecture: Architecture, replicates: int, seed: int = 0):
+        """Initialise the parameters."""
+        super().__init__()
+        size = self.architecture = architecture
+        self.replicates = replicates
+        generators = [torch.Generator().manual_seed(seed + replicate) for replicate in range(replicates)]
+        self.register_buffer("length_scale", torch.ones(replicates))
+        tokens = [torch.randn(2, size.dimension, generator=generator) for generator in generators]
+        self.tokens = nn.Parameter(torch.stack(tokens))
+        self.encoder = nn.ModuleList([_EncoderLayer(size, generators) for _ in range(size.encoder_layers)])
+        self.decoder = nn.ModuleList([_DecoderLayer(size, generators) for _ in range(size.decoder_layers)])
+        self.pointer = _Pointer(size.dimension, size.pointers, generators)
+
+    def of_replicate(self, replicate: int) -> "Transformer":
+        """Return a network that is this replicate alone."""
+        alone = Transformer(self.architecture, 1)
+        alone.load_state_dict({name: x[replicate : replicate + 1] for name, x in self.state_dict().items()})
+        return alone.to(self.length_scale.device)
+
+    def use_precision(self, precision: torch.dtype) -> None:
+        """Compute the linear maps, and only them, in this precision; parameters stay in float32."""
+        for module in self.modules():
+            if isinstance(module, _Linear):
+                module.precision = precision
+
+    def forward(self, measurements: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the next positions (R, B, D, N, 2) after each of the D frames of outputs (R, B, D, N, 2).
+
+        measurements (R, B, W, N, 2), W ≥ D, ends one frame after outputs does: the plain forward pass, which sees
+        all frames at once through causal masks.
+        """
+        frame = self.frame_of_reference(outputs[:, :, 0])
+        found = self.positions_after(frame.inward(measurements), frame.inward(outputs))
+        return frame.outward(found)
+
+    def frame_of_reference(self, initial: torch.Tensor) -> "FrameOfReference":
+        """Return the coordinates in which a scene with these starts (R, B, N, 2) is seen."""
+        return FrameOfReference(initial.mean(-2)[:, :, None, None], self.length_scale)
+
+    def positions_after(self, measurements: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        """As forward, in inner coordinates."""
+        size = self.architecture
+        detections = self._detections(measurements, 0)
+        decoded = self._outputs(outputs, measurements.shape[2] - outputs.shape[2])
+        encoded = self._encode(detections)
+        look_back = _window(decoded.times, decoded.times, size.decoder_lookback)
+        look_across = _window(decoded.times, detections.times, size.encoder_lookback)
+        x = self._start(1, decoded)
+        for layer in self.decoder:
+            x = x + layer.attention(x, decoded, *layer.attention.keys_values(x, decoded), look_back)
+            cross = layer.cross_attention
+            x = x + cross(x, decoded, *cross.keys_values(encoded, detections), look_across)
+            x = x + layer.feed_forward(x)
+        pointed = self.pointer.keys_values(encoded, detections)
+        return self.pointer(x, decoded, *pointed, look_across).view(outputs.shape)
+
+    def _encode(self, detections: _Places) -> torch.Tensor:
+        seen = _window(detections.times, detections.times, self.architecture.encoder_lookback)
+        x = self._start(0, detections)
+        for layer in self.encoder:
+            x = x + layer.attention(x, detections, *layer.attention.keys_values(x, detections), seen)
+            x = x + layer.feed_forward(x)
+        return x
+
+    def _start(self, kind: int, places: _Places) -> torch.Tensor:
+        return self.tokens[:, kind, None, None].expand(*places.positions.shape[:3], -1)
+
+    def _detections(self, positions: torch.Tensor, first: int) -> _Places:
+        return _Places(positions.flatten(2, 3), self._frames(positions, first))
+
+    def _outputs(self, positions: torch.Tensor, first: int) -> _Places:
+        frames, tracks = positions.shape[2:4]
+        identity = torch.eye(tracks, dtype=positions.dtype, device=positions.device).repeat(frames, 1)
+        return _Places(positions.flatten(2, 3), self._frames(positions, first), identity)
+
+    @staticmethod
+    def _frames(positions: torch.Tensor, first: int) -> torch.Tensor:
+        frames, particles = positions.shape[2:4]
+        return torch.arange(first, first + frames, device=positions.device).repeat_interleave(particles)
+
+    @torch.no_grad()
+    def track(self, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
+        """Return the tracks (R, B, T, N, 2) of measurements (R, B, T, N, 2) from the starts (R, B, N, 2).
+
+        Closed loop: each output is an input of the next. Frame 0 is the start.
+        """
+        frame = self.frame_of_reference(initial)
+        measurements = frame.inward(measurements)
+        decoding = IncrementalDecoding(self, measurements.shape)
+        outputs = torch.empty_like(measurements)
+        outputs[:, :, 0] = frame.inward(initial[:, :, None])[:, :, 0]
+        decoding.observe(measurements[:, :, 0])
+        for t in range(1, measurements.shape[2]):
+            decoding.observe(measurements[:, :, t])
+            outputs[:, :, t] = decoding.positions_after(outputs[:, :, t - 1])
+        tracks = frame.outward(outputs)
+        tracks[:, :, 0] = initial
+        return tracks
+
+
+@dataclass(frozen=True)
+class FrameOfReference:
+    """Coordinates relative to an origin (R, B, 1, 1, 2), in units of length_scale (R,)."""
+
+    origin: torch.Tensor
+    length_scale: torch.Tensor
+
+    def inward(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return positions (R, B, T, N, 2) of the data as float32 in these coordinates."""
+        return ((positions - self.origin) / self._unit()).float()
+
+    def outward(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return positions of these coordinates in those of the data, in the precision of the origin."""
+        return positions * self._unit() + self.origin
+
+    def _unit(self) -> torch.Tensor:
+        return self.length_scale[:, None, None, None, None].to(self.origin.dtype)
+
+
+class IncrementalDecoding:
+    """The state of closed-loop tracking: cached keys and values of what was encoded and decoded so far.
+
+    Call observe once per frame, then, from frame 1 on, positions_after once. A frame costs O(K_E + K_D).
+    """
+
+    def __init__(self, network: Transformer, shape: torch.Size):
+        """Reserve the caches for measurements of this shape (R, B, T, N, 2)."""
+        self.network, self.size = network, network.architecture
+        self.frame = -1
+        room = (shape[0] * shape[1], shape[2] * shape[3])
+        self._encoder = [_Cache(*room) for _ in network.encoder]
+        self._decoder = [_Cache(*room) for _ in network.decoder]
+        self._cross = [_Cache(*room) for _ in network.decoder]
+        self._pointer = _Cache(*room)
+
+    def observe(self, measurements: torch.Tensor) -> None:
+        """Encode the next frame's detections (R, B, N, 2), in inner coordinates."""
+        self.frame += 1
+        here = self.network._detections(measurements[:, :, None], self.frame)
+        window = self.size.encoder_lookback * self.size.particles
+        x = self.network._start(0, here)
+        for layer, cache in zip(self.network.encoder, self._encoder, strict=True):
+            cache.append(*layer.attention.keys_values(x, here))
+            x = x + layer.attention(x, here, *cache.last(window))
+            x = x + layer.feed_forward(x)
+        self._append_encoded(x, here)
+
+    def observe_all(self, measurements: torch.Tensor) -> None:
+        """Encode all T frames (R, B, T, N, 2) at once; then call positions_after for frames 1, 2, … in turn.
+
+        The same keys and values as by observe, which costs less work and more calls. What is decoded at frame t
+        still sees no frame after t.
+        """
+        here = self.network._detections(measurements, 0)
+        self._append_encoded(self.network._encode(here), here)
+
+    def _append_encoded(self, x: torch.Tensor, here: _Places) -> None:
+        for layer, cache in zip(self.network.decoder, self._cross, strict=True):
+            cache.append(*layer.cross_attention.keys_values(x, here))
+        self._pointer.append(*self.network.pointer.keys_values(x, here))
+
+    def positions_after(self, outputs: torch.Tensor, frame: int | None = None) -> torch.Tensor:
+        """Return the positions (R, B, N, 2) at `frame` (default: the last observed), outputs being those before."""
+        frame = self.frame if frame is None else frame
+        end = (frame + 1) * self.size.particles
+        window = self.size.encoder_lookback * self.size.particles
+        back = self.size.decoder_lookback * self.size.particles
+        here = self.network._outputs(outputs[:, :, None], frame)
+        x = self.network._start(1, here)
+        for layer, own, cross in zip(self.network.decoder, self._decoder, self._cross, strict=True):
+            own.append(*layer.attention.keys_values(x, here))
+            x = x + layer.attention(x, here, *own.last(back))
+            x = x + layer.cross_attention(x, here, *cross.last(window, end))
+            x = x + layer.feed_forward(x)
+        return self.network.pointer(x, here, *self._pointer.last(window, end))
+
+
+class _Cache:
+    """Keys and values (R·B, heads, L, ·) of the tokens so far, with room reserved for all."""
+
+    def __init__(self, rows: int, tokens: int):
+        self._rows, self._tokens = rows, tokens
+        self._kept: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._end = 0
+
+    def append(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        if self._kept is None:
+            self._kept = tuple(
+                added.new_empty(self._rows, added.shape[1], self._tokens, added.shape[3])
+                for added in (keys, values)
+            )
+        end = self._end + keys.shape[2]
+        for kept, added in zip(self._kept, (keys, values), strict=True):
+            kept[:, :, self._end : end] = added
+        self._end = end
+
+    def last(self, window: int, end: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the keys and values of the last `window` tokens before `end` (default: all so far)."""
+        end = self._end if end is None else end
+        tokens = slice(max(0, end - window), end)
+        return self._kept[0][:, :, tokens], self._kept[1][:, :, tokens]
+
+
+def _window(times: torch.Tensor, key_times: torch.Tensor, lookback: int) -> torch.Tensor:
+    age = times[:, None] - key_times
+    return (age >= 0) & (age < lookback)
+
+
+def _extend(content: torch.Tensor, geometry: torch.Tensor) -> torch.Tensor:
+    return torch.cat([content, geometry.expand(*content.shape[:-1], -1)], -1).flatten(0, 1)
+
+
+def _inverse_softplus(value: float) -> float:
+    return math.log(math.expm1(value))
