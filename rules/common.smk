@@ -67,7 +67,7 @@ def script(name: str) -> str:
 @cache
 def modules(name: str) -> list[str]:
     """Return the files of this project that a script imports, directly or not."""
-    found, pending = set(), [Path(SOURCES) / f"{name}.py"]
+    found, pending = set(), [Path(script(name))]
     while pending:
         for module in imported_names(pending.pop()):
             path = Path(SOURCES, *module.split(".")).with_suffix(".py")
@@ -79,6 +79,9 @@ def modules(name: str) -> list[str]:
 
 def imported_names(path: Path) -> set[str]:
     names = set()
+    if not path.is_file():
+        # Snakemake says which rule misses it.
+        return names
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}

@@ -207,7 +207,9 @@ def _add_model(config: dict, path: str, settings: dict, known: dict, jobs: Plan)
     data_defaults = config["simulation"] | {"batches": config["training_data"]["batches"]}
     data_name = f"T{frames}_i{settings['experiments_per_batch']}_sigma{data['measurement_noise']}"
     data_name += _differences(data | {"batches": settings["batches"]}, data_defaults)
-    experiments = settings["batches"] * settings["experiments_per_batch"] * config["replicates"]
+    # Where batches are unlimited, training simulates its own by the parameters of this one.
+    batches = 1 if settings["batches"] == "unlimited" else settings["batches"]
+    experiments = batches * settings["experiments_per_batch"] * config["replicates"]
     jobs.training_sets[data_name] = data | {"experiments": experiments}
 
     name = f"transformer_{data_name}_KE{settings['encoder_lookback']}_KD{settings['decoder_lookback']}"
