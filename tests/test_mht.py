@@ -107,3 +107,14 @@ def test_ties_go_to_the_lexicographically_first_hypothesis(particles, lookback):
         np.testing.assert_allclose(found.cost[b], cost, rtol=1e-9)
         np.testing.assert_allclose(found.margin[b, 1:], margin, rtol=1e-9, atol=1e-9)
     assert (found.margin >= 0).all()
+
+
+@pytest.mark.parametrize(("particles", "lookback"), [(1, 3), (2, 1), (2, 4), (3, 1), (3, 2), (3, 3)])
+def test_sharing_histories_decides_as_filtering_every_hypothesis_anew_does(particles, lookback):
+    measurements, initial = scenes(np.random.default_rng(lookback), 20, 12, particles)
+    model = Model(1.5, 2.0, 0.3)
+    shared = mht.track(measurements, initial, lookback, model, solver="enumerate")
+    refiltered = mht.track(measurements, initial, lookback, model, solver="refilter")
+    np.testing.assert_array_equal(shared.detection, refiltered.detection)
+    np.testing.assert_array_equal(shared.cost, refiltered.cost)
+    np.testing.assert_array_equal(shared.margin, refiltered.margin)

@@ -1,11 +1,10 @@
 """N-scan pruning by enumeration of every hypothesis of the window, compiled.
 
-A hypothesis is one permutation of detections over tracks for each frame of the window. Numbered by its
-permutations as digits, the oldest frame first, the lexicographically first hypothesis has the lowest number
-and the siblings of a decision are one contiguous range. What a track has been through, its history, is
-numbered alike by its own detections. Hypotheses in which a track has the same history share its filter, so
-that nothing is filtered twice. The newest digit is kept apart, as an axis before the others, since every
-history meets every detection.
+A hypothesis is one permutation of detections over tracks for each frame of the window. Its number has the
+permutations as digits, the oldest frame's counting least. A track's history, its own detections in these
+frames, is numbered in the same way. Hypotheses in which a track has the same history share its filter:
+nothing is filtered twice. With the newest digit counting most, every frame puts what it adds behind what is
+there, in whole blocks that the processor goes through in order.
 """
 
 from itertools import permutations
@@ -20,232 +19,330 @@ TIE = 2.0**-40
 
 def permutation_table(particles: int) -> np.ndarray:
     """Return the N! permutations (N!, N) in lexicographic order: row p gives each track its detection."""
-    return np.array(list(permutations(range(particles))), dtype=np.int64)
+    return np.array(list(permutations(range(particles))), dtype=np.uint32)
+
+
+def digit_table(particles: int) -> np.ndarray:
+    """Return each track's digit (N!, N) in each permutation: how far its detection is beyond its own number.
+
+    So permutation 0 has the digits 0, and the numbers of a shorter window are the first ones of a longer.
+    """
+    own = np.arange(particles, dtype=np.uint32)
+    return (permutation_table(particles) + np.uint32(particles) - own) % np.uint32(particles)
 
 
 def history_table(particles: int, depth: int) -> np.ndarray:
     """Return the number (N, N!^depth) of each track's history in each hypothesis of `depth` frames."""
-    permutation = permutation_table(particles)
-    history = np.zeros((particles, 1), dtype=np.int64)
-    for _ in range(depth):
-        history = (history[:, :, None] * particles + permutation.T[:, None, :]).reshape(particles, -1)
+    digit = digit_table(particles).T
+    history = np.zeros((particles, 1), dtype=np.uint32)
+    for k in range(depth):
+        newest = digit * np.uint32(particles**k)
+        history = (newest[:, :, None] + history[:, None, :]).reshape(particles, -1)
     return history
 
 
+def window_tables(particles: int, lookback: int) -> tuple:
+    """Return what `decide` needs to know of a window, from `tracks` to `history`."""
+    permutation, digit = permutation_table(particles), digit_table(particles)
+    return tuple(range(particles)), lookback, permutation, digit, history_table(particles, lookback - 1)
+
+
 @compiled
-def decide(measurements, initial, lookback, permutation, history, precision, gain, detection, margin, cost):
+def decide(
+    measurements,
+    initial,
+    tracks,
+    lookback,
+    permutation,
+    digit,
+    history,
+    precision,
+    gain,
+    detection,
+    margin,
+    cost,
+):
     """Decide every frame of every sequence.
 
     measurements (B, T, N, 2), initial (B, N, 2): float64, pixels, finite.
+    tracks: a tuple (0, …, N - 1), whose length the compiler knows.
     lookback: K, from 1 to T - 1.
-    permutation (N!, N) and history (N, N!^(K - 1)): permutation_table(N) and history_table(N, K - 1).
+    permutation and digit (N!, N), history (N, N!^(K - 1)): the tables above.
     precision (T,): 1 / S; gain (T, 2): K of position and velocity.
 
     Out, as in mht.Decisions: detection and margin (B, T, N), both from frame 1 on; cost (B,).
     How many floating-point operations it takes depends on B, T, N and K alone.
     """
-    B, T, N, _ = measurements.shape
-    P = len(permutation)
+    B, T = measurements.shape[:2]
+    N = len(tracks)
+    P = _factorial(tracks)
     # Of each track and history: x, y, dx, dy and the cost so far; twice, to go from frame to frame.
     states = np.empty((2, N, 5, N ** (lookback - 1)))
     extended = np.empty((N, N, N ** (lookback - 1)))
-    total = np.empty((P, P ** (lookback - 1)))
+    total = np.empty(P**lookback)
+    least = np.empty(P)
+    kept = N ** max(lookback - 2, 0)
     for b in range(B):
         state, following = states[0], states[1]
         for i in range(N):
             state[i, 0, 0] = initial[b, i, 0]
             state[i, 1, 0] = initial[b, i, 1]
-            state[i, 2:, 0] = 0.0
-        # How many histories and hypotheses the undecided frames have, and what the digits that a growing
-        # window lacks add to the numbers in `history`: they are permutation 0, where track i has detection i.
+            state[i, 2, 0] = 0.0
+            state[i, 3, 0] = 0.0
+            state[i, 4, 0] = 0.0
+        # How many histories and hypotheses the undecided frames have.
         histories = 1
         hypotheses = 1
-        lacking = 0
-        for k in range(lookback - 1):
-            lacking += N**k
         for t in range(1, T):
-            for i in range(N):
-                for h in range(histories):
-                    state[i, 0, h] += state[i, 2, h]
-                    state[i, 1, h] += state[i, 3, h]
-                for j in range(N):
-                    for h in range(histories):
-                        x = measurements[b, t, j, 0] - state[i, 0, h]
-                        y = measurements[b, t, j, 1] - state[i, 1, h]
-                        extended[i, j, h] = state[i, 4, h] + (x * x + y * y) * precision[t]
-            for p in range(P):
-                for a in range(hypotheses):
-                    total[p, a] = extended[0, permutation[p, 0], history[0, a]]
-                for i in range(1, N):
-                    for a in range(hypotheses):
-                        total[p, a] += extended[i, permutation[p, i], history[i, a] - i * lacking]
-            full = t >= lookback
-            newest, best = _first_of_least(total, hypotheses)
-            oldest = newest if lookback == 1 else best // max(hypotheses // P, 1)
+            _extend(b, t, tracks, histories, measurements, precision, state, extended)
+            _add_tracks(tracks, hypotheses, digit, history, extended, total)
             if t == T - 1:
-                _decide_window(b, t, lookback, permutation, total, newest, best, detection, margin)
-                cost[b] = total[newest, best]
+                cost[b] = _decide_window(b, t, tracks, lookback, permutation, total, least, detection, margin)
                 break
-            if full:
-                frame = t - lookback + 1
-                _decide_frame(
-                    b, frame, 0, oldest, permutation, total, hypotheses, newest, best, detection, margin
-                )
-            for i in range(N):
-                # The survivors: all, or the descendants of the decision.
-                first, parents, first_j, last_j = 0, histories, 0, N
-                if full and lookback == 1:
-                    first_j = permutation[oldest, i]
-                    last_j = first_j + 1
-                elif full:
-                    parents = histories // N
-                    first = permutation[oldest, i] * parents
-                children = last_j - first_j
-                for j in range(first_j, last_j):
-                    for h in range(parents):
-                        parent = first + h
-                        child = h * children + j - first_j
-                        x = measurements[b, t, j, 0] - state[i, 0, parent]
-                        y = measurements[b, t, j, 1] - state[i, 1, parent]
-                        following[i, 0, child] = state[i, 0, parent] + gain[t, 0] * x
-                        following[i, 1, child] = state[i, 1, parent] + gain[t, 0] * y
-                        following[i, 2, child] = state[i, 2, parent] + gain[t, 1] * x
-                        following[i, 3, child] = state[i, 3, parent] + gain[t, 1] * y
-                        following[i, 4, child] = extended[i, j, parent]
-            state, following = following, state
-            if not full:
-                lacking -= histories
+            if t < lookback:
+                _update(b, t, tracks, 1, digit[0], histories, measurements, gain, state, extended, following)
                 histories *= N
                 hypotheses *= P
+            else:
+                _fold(tracks, hypotheses, total)
+                oldest = _first_of_least(total, P)
+                _decide_frame(b, t - lookback + 1, tracks, oldest, permutation, total, detection, margin)
+                if lookback == 1:
+                    _update_decided(
+                        b, t, tracks, digit[oldest], measurements, gain, state, extended, following
+                    )
+                else:
+                    _update(
+                        b, t, tracks, N, digit[oldest], kept, measurements, gain, state, extended, following
+                    )
+            state, following = following, state
 
 
 @compiled
-def _first_of_least(total, hypotheses):
-    """Return the first hypothesis of least cost: its newest permutation and the number of its older ones."""
-    least = np.inf
-    for p in range(len(total)):
-        for a in range(hypotheses):
-            least = min(least, total[p, a])
-    threshold = least + TIE * least
-    newest, best = 0, 0
-    before = hypotheses
-    for p in range(len(total)):
-        for a in range(before):
-            if total[p, a] <= threshold:
-                newest, best = p, a
-                before = a
-                break
-    return newest, best
+def _factorial(tracks):
+    product = 1
+    for i in range(2, len(tracks) + 1):
+        product *= i
+    return product
 
 
 @compiled
-def _decide_window(b, t, window, permutation, total, newest, best, detection, margin):
-    """Decide all frames of the window that ends at frame t."""
-    P = len(permutation)
-    hypotheses = P ** (window - 1)
-    older = best
-    digit = newest
-    for k in range(window - 1, -1, -1):
-        frame = t - window + 1 + k
-        _decide_frame(b, frame, k, digit, permutation, total, hypotheses, newest, best, detection, margin)
-        digit = older % P
-        older //= P
-
-
-@compiled
-def _decide_frame(b, frame, k, digit, permutation, total, hypotheses, newest, best, detection, margin):
-    """Give each track its detection by permutation `digit` of the window's k-th frame, and its margin."""
-    P, N = permutation.shape
-    # The least cost by permutation of that frame. A digit of the older ones has `below` numbers below it.
-    least = np.full(P, np.inf)
-    below = hypotheses // P ** (k + 1)
-    for p in range(P):
-        if below == 0:
-            for a in range(hypotheses):
-                least[p] = min(least[p], total[p, a])
-        else:
-            for first in range(0, hypotheses, below):
-                q = first // below % P
-                for a in range(first, first + below):
-                    least[q] = min(least[q], total[p, a])
+def _extend(b, t, tracks, histories, measurements, precision, state, extended):
+    """Predict the state of every history and add the distance of every detection to its cost."""
+    N = len(tracks)
+    weight = precision[t]
     for i in range(N):
+        for h in range(histories):
+            state[i, 0, h] += state[i, 2, h]
+            state[i, 1, h] += state[i, 3, h]
+        for d in range(N):
+            j = i + d if i + d < N else i + d - N
+            measured_x, measured_y = measurements[b, t, j, 0], measurements[b, t, j, 1]
+            for h in range(histories):
+                x = measured_x - state[i, 0, h]
+                y = measured_y - state[i, 1, h]
+                extended[i, d, h] = state[i, 4, h] + (x * x + y * y) * weight
+
+
+@compiled
+def _add_tracks(tracks, hypotheses, digit, history, extended, total):
+    """Sum the costs of the tracks for every hypothesis."""
+    N = len(tracks)
+    for p in range(_factorial(tracks)):
+        first = p * hypotheses
+        if N == 1:
+            for a in range(hypotheses):
+                total[first + a] = extended[0, 0, a]
+        else:
+            for a in range(hypotheses):
+                total[first + a] = (
+                    extended[0, digit[p, 0], history[0, a]] + extended[1, digit[p, 1], history[1, a]]
+                )
+        for i in range(2, N):
+            for a in range(hypotheses):
+                total[first + a] += extended[i, digit[p, i], history[i, a]]
+
+
+@compiled
+def _update(b, t, tracks, stride, decided, parents, measurements, gain, state, extended, following):
+    """Update every history by every detection, of those that the decision of the oldest frame leaves."""
+    N = len(tracks)
+    gain_position, gain_velocity = gain[t, 0], gain[t, 1]
+    for i in range(N):
+        for d in range(N):
+            j = i + d if i + d < N else i + d - N
+            x, y = measurements[b, t, j, 0], measurements[b, t, j, 1]
+            for h in range(parents):
+                _update_history(
+                    i,
+                    decided[i] + h * stride,
+                    x,
+                    y,
+                    gain_position,
+                    gain_velocity,
+                    state,
+                    d * parents + h,
+                    following,
+                )
+                following[i, 4, d * parents + h] = extended[i, d, decided[i] + h * stride]
+
+
+@compiled
+def _update_decided(b, t, tracks, decided, measurements, gain, state, extended, following):
+    """Update each track's only history by the detection that was decided."""
+    N = len(tracks)
+    for i in range(N):
+        d = decided[i]
+        j = i + d if i + d < N else i + d - N
+        x, y = measurements[b, t, j, 0], measurements[b, t, j, 1]
+        _update_history(i, 0, x, y, gain[t, 0], gain[t, 1], state, 0, following)
+        following[i, 4, 0] = extended[i, d, 0]
+
+
+@compiled
+def _update_history(i, parent, x, y, gain_position, gain_velocity, state, child, following):
+    innovation_x = x - state[i, 0, parent]
+    innovation_y = y - state[i, 1, parent]
+    following[i, 0, child] = state[i, 0, parent] + gain_position * innovation_x
+    following[i, 1, child] = state[i, 1, parent] + gain_position * innovation_y
+    following[i, 2, child] = state[i, 2, parent] + gain_velocity * innovation_x
+    following[i, 3, child] = state[i, 3, parent] + gain_velocity * innovation_y
+
+
+@compiled
+def _fold(tracks, hypotheses, total):
+    """Put first the least costs of the hypotheses with each permutation of the oldest frame."""
+    P = _factorial(tracks)
+    while hypotheses > 1:
+        for p in range(1, P):
+            for a in range(hypotheses):
+                total[a] = min(total[a], total[p * hypotheses + a])
+        hypotheses //= P
+
+
+@compiled
+def _first_of_least(least, P):
+    """Return the first permutation of least cost."""
+    lowest = np.inf
+    for p in range(P):
+        lowest = min(lowest, least[p])
+    threshold = lowest * (1 + TIE)
+    for p in range(P):
+        if least[p] <= threshold:
+            return p
+    return 0
+
+
+@compiled
+def _decide_window(b, t, tracks, window, permutation, total, least, detection, margin):
+    """Decide all frames of the window that ends at frame t; return the cost of the hypothesis."""
+    P = len(permutation)
+    best = _first_hypothesis(total, P)
+    weight = 1
+    for s in range(t - window + 1, t + 1):
+        least[:] = np.inf
+        for first in range(0, len(total), P * weight):
+            for p in range(P):
+                for a in range(first + p * weight, first + (p + 1) * weight):
+                    least[p] = min(least[p], total[a])
+        _decide_frame(b, s, tracks, best // weight % P, permutation, least, detection, margin)
+        weight *= P
+    return total[best]
+
+
+@compiled
+def _first_hypothesis(total, P):
+    """Return the lexicographically first hypothesis of least cost."""
+    threshold = np.min(total) * (1 + TIE)
+    best = 0
+    weight = 1
+    while weight < len(total):
+        # The first permutation of the next frame with which a hypothesis below the threshold begins.
+        for first in range(best, best + P * weight, weight):
+            if np.min(total[first :: P * weight]) <= threshold:
+                best = first
+                break
+        weight *= P
+    return best
+
+
+@compiled
+def _decide_frame(b, t, tracks, decided, permutation, least, detection, margin):
+    """Give each track its detection, and say by what margin over the best hypothesis with another one."""
+    for i in range(len(tracks)):
         other = np.inf
-        for q in range(P):
-            if permutation[q, i] != permutation[digit, i]:
-                other = min(other, least[q])
-        detection[b, frame, i] = permutation[digit, i]
-        # Among tied hypotheses the first one may cost more by rounding.
-        margin[b, frame, i] = max(other - total[newest, best], 0.0)
+        for p in range(_factorial(tracks)):
+            if permutation[p, i] != permutation[decided, i]:
+                other = min(other, least[p])
+        detection[b, t, i] = permutation[decided, i]
+        # The first of tied hypotheses may cost more than the others, by rounding.
+        margin[b, t, i] = max(other - least[decided], 0.0)
 
 
 @compiled
 def decide_refiltered(
-    measurements, initial, lookback, permutation, history, precision, gain, detection, margin, cost
+    measurements,
+    initial,
+    tracks,
+    lookback,
+    permutation,
+    digit,
+    history,
+    precision,
+    gain,
+    detection,
+    margin,
+    cost,
 ):
     """Decide as `decide` does, filtering every hypothesis of the window anew in every frame.
 
     This is the tracker as it is usually described: N!^K hypotheses of K filter steps of N tracks a frame.
-    It is there to be counted; `history` is not used.
+    It is there to be counted. The tables of digits and histories are not used.
     """
-    B, T, N, _ = measurements.shape
-    P = len(permutation)
-    total = np.empty((P, P ** (lookback - 1)))
+    B, T = measurements.shape[:2]
+    N = len(tracks)
+    P = _factorial(tracks)
+    total = np.empty(P**lookback)
+    least = np.empty(P)
+    # x, y, dx, dy and the cost so far of each track after the last decided frame.
     root = np.empty((N, 5))
+    state = np.empty(5)
     for b in range(B):
         for i in range(N):
             root[i, 0] = initial[b, i, 0]
             root[i, 1] = initial[b, i, 1]
             root[i, 2:] = 0.0
         for t in range(1, T):
-            window = min(t, lookback)
-            hypotheses = P ** (window - 1)
-            for p in range(P):
-                for a in range(hypotheses):
-                    for i in range(N):
-                        x, y, dx, dy, distance = root[i, 0], root[i, 1], root[i, 2], root[i, 3], root[i, 4]
-                        below = hypotheses
-                        for s in range(t - window + 1, t + 1):
-                            below //= P
-                            j = permutation[a // below % P, i] if below else permutation[p, i]
-                            x, y, dx, dy, distance = _filter_step(
-                                x, y, dx, dy, distance, measurements[b, s, j], precision[s], gain[s]
-                            )
-                        total[p, a] = distance if i == 0 else total[p, a] + distance
-            newest, best = _first_of_least(total, hypotheses)
-            if t == T - 1:
-                _decide_window(b, t, lookback, permutation, total, newest, best, detection, margin)
-                cost[b] = total[newest, best]
-            elif window == lookback:
-                oldest = newest if lookback == 1 else best // (hypotheses // P)
-                s = t - lookback + 1
-                _decide_frame(
-                    b, s, 0, oldest, permutation, total, hypotheses, newest, best, detection, margin
-                )
+            begin = max(t - lookback + 1, 1)
+            hypotheses = P ** (t - begin + 1)
+            for a in range(hypotheses):
                 for i in range(N):
-                    root[i] = _filter_step(
-                        root[i, 0],
-                        root[i, 1],
-                        root[i, 2],
-                        root[i, 3],
-                        root[i, 4],
-                        measurements[b, s, permutation[oldest, i]],
-                        precision[s],
-                        gain[s],
-                    )
+                    state[:] = root[i]
+                    older = a
+                    for s in range(begin, t + 1):
+                        _filter(state, measurements[b, s, permutation[older % P, i]], precision[s], gain[s])
+                        older //= P
+                    total[a] = state[4] if i == 0 else total[a] + state[4]
+            if t == T - 1:
+                cost[b] = _decide_window(b, t, tracks, lookback, permutation, total, least, detection, margin)
+            elif t >= lookback:
+                _fold(tracks, hypotheses // P, total)
+                oldest = _first_of_least(total, P)
+                _decide_frame(b, begin, tracks, oldest, permutation, total, detection, margin)
+                for i in range(N):
+                    measurement = measurements[b, begin, permutation[oldest, i]]
+                    _filter(root[i], measurement, precision[begin], gain[begin])
 
 
 @compiled
-def _filter_step(x, y, dx, dy, distance, measurement, precision, gain):
-    """Predict, add the squared Mahalanobis distance of the innovation, and update."""
-    x += dx
-    y += dy
-    innovation_x = measurement[0] - x
-    innovation_y = measurement[1] - y
-    distance += (innovation_x * innovation_x + innovation_y * innovation_y) * precision
-    return (
-        x + gain[0] * innovation_x,
-        y + gain[0] * innovation_y,
-        dx + gain[1] * innovation_x,
-        dy + gain[1] * innovation_y,
-        distance,
-    )
+def _filter(state, measurement, precision, gain):
+    """Predict, add the squared Mahalanobis distance of the innovation to the cost, and update."""
+    state[0] += state[2]
+    state[1] += state[3]
+    x = measurement[0] - state[0]
+    y = measurement[1] - state[1]
+    state[4] += (x * x + y * y) * precision
+    state[0] += gain[0] * x
+    state[1] += gain[0] * y
+    state[2] += gain[1] * x
+    state[3] += gain[1] * y

@@ -19,7 +19,7 @@ from mpt import enumeration
 from mpt.errors import InputError
 from mpt.kalman import Model
 
-SOLVERS = ("enumerate",)
+SOLVERS = ("enumerate", "refilter")
 
 LARGEST_ENUMERATION = 2**26
 
@@ -62,15 +62,17 @@ def track(
     measurements (B, T, N, 2), pixels, in any order within a frame; frame 0 is not used.
     initial (B, N, 2), pixels: the positions at frame 0, known exactly.
     lookback: K ≥ 1; more than T − 1 is the same as T − 1.
-    solver: "enumerate" looks at every hypothesis.
+    solver: "enumerate" looks at every hypothesis of the window; "refilter" too, and filters each anew in
+        every frame, which only takes longer.
     threads: how many sequences are tracked at a time.
     experiments (B,): the numbers by which errors name the sequences; 0 … B − 1 if not given.
 
     Raises InputError if a number is not finite, naming experiment and frame, or if there are more hypotheses
     than can be enumerated; ValueError if shapes do not fit.
     """
-    measurements = np.ascontiguousarray(measurements, dtype=np.float64)
-    initial = np.ascontiguousarray(initial, dtype=np.float64)
+    # Copies, for they are writable and contiguous: the kernels are compiled for one kind of array only.
+    measurements = np.array(measurements, dtype=np.float64, order="C")
+    initial = np.array(initial, dtype=np.float64, order="C")
     experiments = np.arange(len(measurements)) if experiments is None else experiments
     _check(measurements, initial, lookback, experiments)
     if solver not in SOLVERS:
@@ -82,16 +84,17 @@ def track(
     )
     if T == 1:
         return decisions
-    decide = _enumerator(N, lookback)
+    kernel = enumeration.decide_refiltered if solver == "refilter" else enumeration.decide
+    decide = _enumerator(kernel, N, lookback)
     riccati = model.riccati(T)
-    precision = 1 / riccati.innovation_variance
+    precision, gain = 1 / riccati.innovation_variance, riccati.gain.copy()
 
     def decide_part(part: slice) -> None:
         decide(
             measurements[part],
             initial[part],
             precision,
-            riccati.gain,
+            gain,
             decisions.detection[part],
             decisions.margin[part],
             decisions.cost[part],
@@ -121,27 +124,26 @@ def _check(measurements: np.ndarray, initial: np.ndarray, lookback: int, experim
         raise ValueError(f"initial positions have the shape {initial.shape}, not {(B, N, 2)}")
     if lookback < 1:
         raise InputError(f"lookback {lookback} is not at least 1")
-    unknown = np.argwhere(~np.isfinite(initial))
-    if len(unknown):
+    if not np.isfinite(initial).all():
+        unknown = np.argwhere(~np.isfinite(initial))
         raise InputError(
             f"experiment {experiments[unknown[0, 0]]}: the start of track {unknown[0, 1]} is not finite"
         )
-    unknown = np.argwhere(~np.isfinite(measurements))
-    if len(unknown):
+    if not np.isfinite(measurements).all():
+        unknown = np.argwhere(~np.isfinite(measurements))
         b, frame, detection, _ = unknown[0]
         raise InputError(f"experiment {experiments[b]}, frame {frame}: detection {detection} is not finite")
 
 
-def _enumerator(particles: int, lookback: int) -> Callable:
+def _enumerator(decide: Callable, particles: int, lookback: int) -> Callable:
     if lookback * lgamma(particles + 1) > log(LARGEST_ENUMERATION):
         raise InputError(
             f"{particles} particles and lookback {lookback} make {particles}!^{lookback} hypotheses, more "
             f"than the {LARGEST_ENUMERATION} that can be enumerated"
         )
-    permutation = enumeration.permutation_table(particles)
-    history = enumeration.history_table(particles, lookback - 1)
+    window = enumeration.window_tables(particles, lookback)
 
-    def decide(measurements, initial, *others) -> None:
-        enumeration.decide(measurements, initial, lookback, permutation, history, *others)
+    def decide_window(measurements, initial, *others) -> None:
+        decide(measurements, initial, *window, *others)
 
-    return decide
+    return decide_window
