@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
-from studies import StudyError, combinations, plan, test_set_settings, tracker_settings
+from studies import StudyError, combinations, dataset_settings, plan, tracker_settings
 
 # libyaml reads ten times faster, where PyYAML was built with it.
 SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -73,7 +73,7 @@ def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
         if study is None:
             continue
         expanded = [
-            (f"studies.{name}.datasets", "dataset", test_set_settings(config, dataset))
+            (f"studies.{name}.datasets", "dataset", dataset_settings(config, dataset))
             for dataset in combinations(study["datasets"])
         ]
         expanded += [

@@ -86,14 +86,14 @@ def tracker_settings(config: dict, tracker: dict) -> dict:
     return settings | {key: value for key, value in tracker.items() if key not in DRAWING}
 
 
-def test_set_settings(config: dict, dataset: dict) -> dict:
+def dataset_settings(config: dict, dataset: dict) -> dict:
     """Return one combination of a test dataset with what the config says of the keys it leaves out."""
     settings = {"frames": None, "measurement_noise": None} | config["simulation"] | dataset
-    settings.setdefault("experiments", test_experiments(config["test_experiments"], settings["frames"]))
+    settings.setdefault("experiments", experiments_for(config["test_experiments"], settings["frames"]))
     return settings
 
 
-def test_experiments(table: list[dict], frames: int) -> int:
+def experiments_for(table: list[dict], frames: int) -> int:
     """Return the number of test experiments of that length, by linear interpolation in the config's table."""
     rows = sorted((row["frames"], row["experiments"]) for row in table)
     for (left, many), (right, few) in pairwise(rows):
@@ -107,7 +107,7 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
     for dataset in combinations(study["datasets"]):
         name = f"T{dataset['frames']}_sigma{dataset['measurement_noise']}"
         name += _differences(dataset, config["simulation"] | {"experiments": None})
-        jobs.test_sets[name] = test_set_settings(config, dataset)
+        jobs.test_sets[name] = dataset_settings(config, dataset)
         datasets.append((name, dataset))
     curves = {}
     all_positions = _positions(path, study)
@@ -196,6 +196,11 @@ def _add_model(config: dict, path: str, settings: dict, known: dict, jobs: Plan)
             f"{path}.frames: a transformer trained on {frames} frames cannot track "
             f"the {known['frames']} of a test sequence"
         )
+    for key in ("heads", "pointers"):
+        if settings["dimension"] % settings[key]:
+            raise StudyError(
+                f"{path}.{key}: the dimension {settings['dimension']} is not a multiple of {settings[key]}"
+            )
     if settings["encoder_lookback"] == "frames":
         settings["encoder_lookback"] = frames
     data = {

@@ -1,0 +1,295 @@
+"""What config.yaml may say, and what jobs it asks for."""
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from configuration import canonical, problems, repeated_keys
+from studies import SECTIONS, experiments_for, plan
+
+PROJECT = Path(__file__).parents[1]
+SCHEMA = PROJECT / "schemas/config.schema.yaml"
+TEXT = (PROJECT / "config.yaml").read_text()
+# What the paper states of the sections below; of every other key config.yaml says that it does not.
+STATED = {"simulation": {"particles", "process_noise"}, "transformer": set(), "training": set()}
+NOT_OF_THE_SCIENCE = {"validation_experiments", "validate_every"}
+
+
+@pytest.fixture
+def config():
+    return canonical(yaml.safe_load(TEXT))
+
+
+def change(config: dict, path: str, value) -> dict:
+    """Set the key at a path such as studies.figure_2a.trackers[1].lookback."""
+    *parents, last = [int(key) if key.isdigit() else key for key in re.findall(r"[^.\[\]]+", path)]
+    place = config
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return config
+
+
+def test_the_default_config_is_accepted(config):
+    assert problems(config, SCHEMA) == []
+    assert repeated_keys(PROJECT / "config.yaml") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("seeed", 1, "the config: .*'seeed'"),
+        ("simulation.drift", 1, r"simulation: .*'drift'"),
+        ("mht.gating", 3, r"mht: .*'gating'"),
+        ("studies.figure_2a.colour", "red", r"studies\.figure_2a: .*'colour'"),
+        ("studies.figure_2a.datasets.noise", 1, r"studies\.figure_2a\.datasets: .*'noise'"),
+        ("studies.figure_2a.trackers[1].lookbak", 1, r"studies\.figure_2a\.trackers\[1\]: .*'lookbak'"),
+        ("studies.figure_2a.trackers[1].dimension", 8, r"studies\.figure_2a\.trackers\[1\]: .*'dimension'"),
+        ("training.learning_rate", "1e-3", r"training\.learning_rate: '1e-3'.*1\.0e-3"),
+        ("training.learning_rate", 0, r"training\.learning_rate: 0 "),
+        ("training.epochs", 1.5, r"training\.epochs: 1\.5 "),
+        ("replicates", True, "replicates: True "),
+        ("simulation.process_noise", -1, r"simulation\.process_noise: -1 "),
+        ("simulation.process_noise", float("nan"), r"simulation\.process_noise: nan "),
+        ("simulation.process_noise", float("inf"), r"simulation\.process_noise: inf "),
+        ("simulation.confinement", 0, r"simulation\.confinement: 0 "),
+        ("studies.figure_2a.datasets.measurement_noise", [1, -7], r"datasets\.measurement_noise: -7 "),
+        ("studies.figure_2a.datasets.measurement_noise", [7, 7], r"datasets\.measurement_noise: \[7, 7\]"),
+        ("studies.figure_2a.datasets.measurement_noise", [], r"datasets\.measurement_noise: \[\]"),
+        ("studies.figure_2a.datasets.measurement_noise", "known", r"measurement_noise: 'known' "),
+        ("studies.figure_2a.datasets.frames", 1, r"studies\.figure_2a\.datasets\.frames: 1 "),
+        ("studies.figure_2a.datasets", {}, r"studies\.figure_2a\.datasets: 'frames'"),
+        ("studies.figure_2a.trackers", [], r"studies\.figure_2a\.trackers: \[\]"),
+        ("studies.figure_2a", {}, r"studies\.figure_2a: 'title'"),
+        ("studies", {}, r"studies: "),
+        ("studies.figure_2a.trackers[1].lookback", 0, r"studies\.figure_2a\.trackers\[1\]\.lookback: 0 "),
+        ("studies.figure_2a.trackers[1].measurement_noise", "knwon", r"noise: 'knwon' is not 'known'"),
+        ("studies.figure_2a.trackers[1].estimate", "best", r"trackers\[1\]\.estimate: 'best'"),
+        ("studies.figure_2a.trackers[2].encoder_lookback", [150, 0], r"trackers\[2\]\.encoder_lookback: 0 "),
+        ("studies.figure_2a.trackers[0].control", ["frozen", "frozen"], r"trackers\[0\]\.control: "),
+        ("studies.figure_2a.x", "sigma", r"studies\.figure_2a\.x: .*sigma"),
+        (
+            "studies.figure_3.trackers[3].frames",
+            7,
+            r"studies\.figure_3\.trackers\[3\]\.frames: .*7 frames.*8",
+        ),
+        ("studies.figure_4.trackers[3].experiments_per_batch", [1, 3], r"figure_4\.trackers\[3\]\.fit: "),
+        ("operation_counts.figure_5.lookbacks", [1, 1], r"operation_counts\.figure_5\.lookbacks: \[1, 1\]"),
+        ("operation_counts.figure_5.lookbacks", [0], r"operation_counts\.figure_5\.lookbacks\[0\]: 0 "),
+        ("figures.panels", ["jacard"], r"figures\.panels\[0\]: 'jacard'"),
+        ("test_experiments[0].experiments", 0, r"test_experiments\[0\]\.experiments: 0 "),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_path_of_its_key(config, path, value, told):
+    found = problems(change(config, path, value), SCHEMA)
+    assert [line for line in found if re.match(told, line) or re.search(told, line)], found
+    assert all("\n" not in line for line in found)
+
+
+@pytest.mark.parametrize("name", ["two words", "a/b", "$(touch x)", "a;b", "", "é", "a'b"])
+def test_a_study_has_a_name_that_is_safe_as_a_file(config, name):
+    config["studies"][name] = config["studies"]["figure_2a"]
+    assert any(line.startswith("studies: ") for line in problems(config, SCHEMA))
+
+
+def test_a_study_cannot_have_two_curves_of_one_name(config):
+    trackers = config["studies"]["figure_2a"]["trackers"]
+    trackers.append(copy.deepcopy(trackers[1]))
+    (line,) = problems(config, SCHEMA)
+    assert line.startswith("studies.figure_2a.trackers[3]: ")
+    assert "'MHT'" in line
+    trackers[-1]["label"] = "MHT again"
+    assert problems(config, SCHEMA) == []
+
+
+def keys_of_sections(config: dict) -> list[tuple[str, str]]:
+    return [
+        (section, key)
+        for section, values in config.items()
+        if isinstance(values, dict) and section not in ("studies", "operation_counts")
+        for key in values
+    ]
+
+
+def test_schema_and_defaults_have_the_same_keys(config):
+    schema = yaml.safe_load(SCHEMA.read_text())
+    assert set(config) == set(schema["properties"]) == set(schema["required"])
+    for section, value in config.items():
+        kind = schema["properties"][section]
+        kind = schema["$defs"][kind["$ref"].rpartition("/")[2]] if "$ref" in kind else kind
+        if kind["type"] == "object" and "properties" in kind:
+            assert set(value) == set(kind["properties"]) == set(kind["required"]), section
+    for section, key in keys_of_sections(config):
+        without = copy.deepcopy(config)
+        del without[section][key]
+        assert any(line.startswith(f"{section}: {key!r}") for line in problems(without, SCHEMA)), key
+
+
+def test_a_tracker_may_set_exactly_the_keys_of_its_sections(config):
+    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    for method, sections in SECTIONS.items():
+        tracker = definitions[f"{method}_tracker"]
+        own = {"method", *tracker.get("required", ())}
+        allowed = {key for section in sections for key in config[section]}
+        assert set(tracker["properties"]) == own | allowed, method
+
+
+@pytest.mark.parametrize("key", ["heads", "pointers"])
+def test_a_dimension_that_the_heads_do_not_divide_is_refused(config, key):
+    (line,) = problems(change(config, f"transformer.{key}", 3), SCHEMA)
+    assert re.match(rf"studies\.figure_2a\.trackers\[2\]\.{key}: .*64.*3", line)
+
+
+def test_the_schema_knows_the_choices_of_the_scripts():
+    import track_control
+    import track_mht
+    import train
+    from mpt import devices, kalman, mht, tables, training
+
+    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    panels = yaml.safe_load(SCHEMA.read_text())["properties"]["figures"]["properties"]["panels"]["items"]
+    assert definitions["process_noise_model"]["enum"] == list(kalman.PROCESS_NOISE_MODELS)
+    assert definitions["mht"]["properties"]["estimate"]["enum"] == list(track_mht.ESTIMATES)
+    assert definitions["mht"]["properties"]["solver"]["enum"] == list(mht.SOLVERS)
+    assert definitions["control_tracker"]["properties"]["control"]["enum"] == list(track_control.NEEDED)
+    assert definitions["training"]["properties"]["mode"]["enum"] == list(training.MODES)
+    assert definitions["training"]["properties"]["precision"]["enum"] == list(devices.PRECISIONS)
+    assert definitions["training_data"]["properties"]["batches"]["then"]["const"] == train.UNLIMITED
+    counts = {"experiment", "true_positives", "false_positives", "false_negatives"}
+    assert set(panels["enum"]) == set(tables.SCORES.schema.names) - counts
+
+
+def test_each_value_that_the_paper_does_not_state_says_so(config):
+    for section, stated in STATED.items():
+        body = re.search(rf"^{section}:\n((?:  .*\n)+)", TEXT, re.MULTILINE)[1]
+        for key in config[section].keys() - NOT_OF_THE_SCIENCE:
+            line = re.search(rf"^  {key}: .*$", body, re.MULTILINE)[0]
+            assert ("not stated in the paper" in line) == (key not in stated), line
+
+
+def test_a_repeated_key_is_refused_by_its_line(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("mht:\n  solver: enumerate\n  estimate: filtered\n  solver: enumerate\n")
+    assert repeated_keys(path) == [f"{path}: line 4: the key solver stands twice"]
+
+
+def test_a_merged_mapping_may_set_a_key_anew(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\n")
+    assert repeated_keys(path) == []
+
+
+def test_one_number_has_one_name(config):
+    change(config, "studies.figure_2a.datasets.measurement_noise", [0.1 + 0.2, 7.0])
+    jobs = plan(canonical(config))
+    assert {"T150_sigma0.3", "T150_sigma7"} <= jobs.test_sets.keys()
+    assert not [name for name in jobs.test_sets if "0000" in name or name.endswith(".0")]
+
+
+def test_the_number_of_test_experiments_lies_on_the_line_between_two_lengths():
+    table = [{"frames": 50, "experiments": 100}, {"frames": 10, "experiments": 900}]
+    assert [experiments_for(table, frames) for frames in (2, 10, 30, 45, 50, 99)] == [
+        900,
+        900,
+        500,
+        200,
+        100,
+        100,
+    ]
+
+
+def test_the_default_studies_ask_for_the_jobs_counted_by_hand(config):
+    jobs = plan(config)
+    # T = 150 and T = 8 at 11 σ each, and T = 25, 50, 100 at σ = 7.
+    assert len(jobs.test_sets) == 11 + 11 + 3
+    # 2a: a model per σ, of which 2b has one; 2c one; 3 and 4 five each; 6: T = 25 to 150 with i = 30, and
+    # transformer_{150,1} with K_D = 8.
+    assert len(jobs.models) == 11 + 1 + 5 + 5 + 4 + 1
+    # Figure 2c shares the training data of 2b.
+    assert len(jobs.training_sets) == len(jobs.models) - 2
+    trackers = {name for names in jobs.trackers_on.values() for name in names}
+    assert "mht_K1_r1" in jobs.trackers_on["T150_sigma1"]
+    assert jobs.training_set_of.keys() == trackers & jobs.models.keys() == jobs.models.keys()
+
+
+def test_replicates_train_on_experiments_of_their_own(config):
+    jobs = plan(config)
+    assert jobs.training_sets["T8_i30_sigma1.2"]["experiments"] == 6 * 30 * config["replicates"]
+    assert config["replicates"] >= 5
+
+
+def test_known_and_frames_mean_what_the_test_set_and_the_training_have(config):
+    jobs = plan(config)
+    assert jobs.told["mht_K1_r0.5", "T150_sigma0.5"]["measurement_noise"] == 0.5
+    assert jobs.told["mht_K1_r1", "T150_sigma10"]["measurement_noise"] == 1
+    assert jobs.told["mht_K1_r1", "T150_sigma10"]["velocity_spread"] == config["simulation"]["drift_spread"]
+    assert jobs.models["transformer_T25_i30_sigma7_KE25_KD8"]["encoder_lookback"] == 25
+    (fixed,) = [curve for curve in jobs.curves["figure_6"] if curve.label == "transformer_{150,1}"]
+    assert {tracker for _, _, tracker in fixed.points} == {"transformer_T150_i1_sigma7_KE150_KD8"}
+    assert [x for x, _, _ in fixed.points] == [8, 25, 50, 100, 150]
+
+
+def test_a_tracker_without_the_varied_key_is_level(config):
+    (level,) = [curve for curve in plan(config).curves["figure_4"] if curve.label == "MHT"]
+    assert level.points == [(i, "T8_sigma7", "mht_K8_r7") for i in (1, 3, 10, 30, 100)]
+
+
+def test_another_noise_adds_its_own_jobs_and_changes_no_other(config):
+    before = plan(config)
+    noises = config["studies"]["figure_2a"]["datasets"]["measurement_noise"]
+    after = plan(change(config, "studies.figure_2a.datasets.measurement_noise", [*noises, 12]))
+    for kind in ("test_sets", "training_sets", "models", "told"):
+        old, new = getattr(before, kind), getattr(after, kind)
+        assert {name: new[name] for name in old} == old
+        assert all("sigma12" in "".join(name) for name in new.keys() - old.keys())
+    assert after.test_sets.keys() - before.test_sets.keys() == {"T150_sigma12"}
+
+
+def test_a_study_set_to_null_asks_for_nothing(config):
+    jobs = plan(change(config, "studies.figure_6", None))
+    assert "figure_6" not in jobs.curves
+    assert "T25_sigma7" not in jobs.test_sets
+
+
+OTHER = {
+    "process_noise_model": "literal",
+    "estimate": "smoothed",
+    "solver": "refilter",
+    "mode": "teacher_forcing",
+    "batches": "unlimited",
+    "precision": "bfloat16",
+    "warmup_fraction": 0.5,
+    "heads": 2,
+    "pointers": 2,
+    "dimension": 32,
+}
+
+
+@pytest.mark.parametrize(("position", "method"), [(1, "mht"), (2, "transformer"), (0, "control")])
+def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, position, method):
+    tracker = config["studies"]["figure_2a"]["trackers"][position]
+    keys = [key for section in SECTIONS[method] for key in config[section]]
+    names = []
+    for change_of_tracker in [{}, *({key: OTHER.get(key, 3)} for key in keys)]:
+        config["studies"] = {
+            "figure_2a": {**config["studies"]["figure_2a"], "trackers": [tracker | change_of_tracker]}
+        }
+        assert problems(config, SCHEMA) == []
+        names += plan(config).trackers_on["T150_sigma7"]
+    assert len(names) == len(set(names)) >= len(keys) + 1
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
+
+
+def test_a_dataset_that_differs_in_any_key_has_a_name_of_its_own(config):
+    names = set()
+    changes = {"initial_spread": 20, "drift_spread": 1, "process_noise": 3, "particles": 3, "experiments": 9}
+    for key, value in [(None, None), ("confinement", 10), *changes.items()]:
+        changed = copy.deepcopy(config)
+        if key:
+            changed["studies"]["figure_3"]["datasets"][key] = value
+        assert problems(changed, SCHEMA) == []
+        names |= {name for name in plan(changed).test_sets if name.startswith("T8_sigma2")}
+    assert len(names) == 2 + len(changes)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
