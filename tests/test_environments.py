@@ -1,0 +1,93 @@
+"""The conda environments of the rules hold what their scripts import, in the versions that pip installs."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[1]
+ENVIRONMENTS = sorted((PROJECT / "envs").glob("*.yaml"))
+# What conda or an import statement calls a package of requirements.txt otherwise.
+CONDA_NAMES = {"pytorch": "torch"}
+IMPORT_NAMES = {"pypapi": "python-papi"}
+
+
+def pins() -> dict[str, str]:
+    lines = (PROJECT / "requirements.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def packages(environment: Path) -> dict[str, str]:
+    """Return the version of each package that conda or, within it, pip installs, by its name on PyPI."""
+    found = {}
+    for dependency in yaml.safe_load(environment.read_text())["dependencies"]:
+        if isinstance(dependency, dict):
+            found |= dict(line.split("==") for line in dependency["pip"])
+        else:
+            name, _, version = dependency.partition("=")
+            found[CONDA_NAMES.get(name, name)] = version
+    return found
+
+
+def rules() -> dict[str, tuple[str, Path]]:
+    """Return the script and the environment of each rule that runs one."""
+    found = {}
+    for path in (PROJECT / "rules").glob("*.smk"):
+        for name, body in re.findall(r"^rule (\w+):\n((?:[ \n].*\n?)*)", path.read_text(), re.MULTILINE):
+            script = re.search(r'script=script\("(\w+)"\)', body)
+            environment = re.search(r'conda:\s+"\.\./(envs/\w+\.yaml)"', body)
+            assert environment, name
+            if script:
+                found[name] = script[1], PROJECT / environment[1]
+    return found
+
+
+def imports(script: Path) -> set[str]:
+    """Return the packages that a script imports, directly or by modules of this project."""
+    found, pending, seen = set(), [script], set()
+    while pending:
+        path = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        for name in names:
+            module = (PROJECT / "src" / name.replace(".", "/")).with_suffix(".py")
+            if module.is_file():
+                pending.append(module)
+            elif not (PROJECT / "src" / name.partition(".")[0]).exists():
+                found.add(name.partition(".")[0])
+    found -= set(sys.stdlib_module_names)
+    local = {path.stem for path in (PROJECT / "src").glob("*.py")}
+    return {IMPORT_NAMES.get(name, name) for name in found - local}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_versions_are_those_of_the_requirements(environment):
+    found = packages(environment)
+    python = found.pop("python")
+    assert python == "3.11"
+    assert found
+    assert found == {name: pins().get(name) for name in found}
+
+
+@pytest.mark.parametrize("rule", sorted(rules()))
+def test_an_environment_has_what_its_script_imports(rule):
+    script, environment = rules()[rule]
+    assert imports(PROJECT / "src" / f"{script}.py") <= packages(environment).keys()
+
+
+def test_imports_are_found_through_modules_of_the_project():
+    assert {"torch", "numpy", "pyarrow"} <= imports(PROJECT / "src/train.py")
+
+
+def test_each_environment_serves_a_rule():
+    assert {environment for _, environment in rules().values()} == set(ENVIRONMENTS)

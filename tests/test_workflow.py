@@ -1,0 +1,267 @@
+"""The workflow, run for real: every rule and every study of the small config, by its command line."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from studies import plan
+
+PROJECT = Path(__file__).parents[1]
+SMALL = PROJECT / "tests/config.yaml"
+# Trains three models and runs each kind of tracker.
+SMALLER = "studies: {figure_2a: null, figure_2b: null, figure_2c: null, figure_3: null, figure_4: null}\n"
+FORMATS = ("png", "pdf", "parquet", "csv")
+
+
+def snakemake(directory: Path, *arguments, configs=(SMALL,), **environment) -> subprocess.CompletedProcess:
+    """Run the workflow of this checkout with its results in `directory`."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        PROJECT / "Snakefile",
+        "--directory",
+        directory,
+    ]
+    command += ["--configfile", *configs, *arguments]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=directory,
+        env={**os.environ, "PATH": path, **environment},
+    )
+
+
+def written(directory: Path, text: str) -> Path:
+    path = directory / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def jobs(result: subprocess.CompletedProcess) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run announces."""
+    assert result.returncode == 0, result.stdout + result.stderr
+    counts = re.search(r"^job +count\n[- ]+\n((?:\w+ +\d+\n)+)", result.stdout + result.stderr, re.MULTILINE)
+    found = dict(line.split() for line in counts[1].splitlines()) if counts else {}
+    return {rule: int(count) for rule, count in found.items() if rule not in ("total", "all")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Return a directory, of a name that wants quotes, with the results of the small config on two cores."""
+    directory = tmp_path_factory.mktemp("it's a test, é $(exit 1)")
+    result = snakemake(directory, "--cores", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def config(finished) -> dict:
+    return yaml.safe_load((finished / "results/config.yaml").read_text())
+
+
+def test_the_merged_config_lies_beside_the_results(config):
+    assert config["replicates"] == 2
+    assert config["studies"]["figure_2a"]["datasets"] == {"frames": 12, "measurement_noise": [1, 7]}
+    assert config["studies"]["figure_2a"]["x"] == "measurement_noise"
+    assert config["simulation"] == yaml.safe_load((PROJECT / "config.yaml").read_text())["simulation"]
+
+
+def test_every_study_has_its_pictures_and_its_table(finished, config):
+    for figure in [*config["studies"], *config["operation_counts"]]:
+        files = {suffix: finished / f"results/figures/{figure}.{suffix}" for suffix in FORMATS}
+        picture = matplotlib.image.imread(files["png"])
+        assert picture.shape[1] > 300
+        assert picture[..., :3].std() > 0.05
+        assert files["pdf"].read_bytes().startswith(b"%PDF")
+        table, text = pd.read_parquet(files["parquet"]), pd.read_csv(files["csv"], keep_default_na=False)
+        assert len(table) > 0
+        assert list(table.columns) == list(text.columns)
+        assert len(table) == len(text)
+
+
+def test_a_figure_shows_the_mean_of_the_scores(finished, config):
+    for study in config["studies"]:
+        table = pd.read_parquet(finished / f"results/figures/{study}.parquet")
+        assert set(table.score) == {"jaccard", "position_error"}
+        for row in table[table.method != "fit"].itertuples():
+            scores = pd.read_parquet(finished / f"results/scores/{row.dataset}.parquet")
+            scores = scores[scores.tracker == row.tracker]
+            assert row.mean == pytest.approx(scores[row.score].mean(), abs=1e-12)
+            assert row.low <= row.mean <= row.high
+            assert row.replicates == scores.replicate.nunique() == (2 if row.method == "transformer" else 1)
+            assert row.experiments == scores.experiment.nunique()
+
+
+def test_a_figure_has_every_curve_at_every_x(finished, config):
+    for study, curves in plan(config).curves.items():
+        table = pd.read_parquet(finished / f"results/figures/{study}.parquet")
+        for curve in curves:
+            found = table[(table.label == curve.label) & (table.score == "jaccard")]
+            assert sorted(zip(found.x, found.dataset, found.tracker, strict=True)) == sorted(curve.points)
+    labels = set(pd.read_parquet(finished / "results/figures/figure_4.parquet").label)
+    assert labels == {
+        "frozen", "random", "oracle", "Bayes", "MHT", "transformer_{6,i}", "fit to transformer_{6,i}"
+    }  # fmt: skip
+
+
+def test_scores_follow_from_their_links(finished):
+    for path in (finished / "results/scores").iterdir():
+        frames = int(re.match(r"T(\d+)_", path.name)[1])
+        scores = pd.read_parquet(path)
+        links = scores.true_positives + scores.false_negatives
+        assert (links == 2 * (frames - 1)).all()
+        union = scores.true_positives + scores.false_positives + scores.false_negatives
+        np.testing.assert_allclose(scores.jaccard, scores.true_positives / union)
+
+
+def test_trackers_meet_the_same_motion_under_every_noise(finished):
+    truths = [
+        pd.read_parquet(finished / f"results/data/test/{name}/truth.parquet")
+        for name in ("T6_sigma1", "T6_sigma7")
+    ]
+    pd.testing.assert_frame_equal(*(truth[["experiment", "frame", "particle", "x", "y"]] for truth in truths))
+    longer = pd.read_parquet(finished / "results/data/test/T12_sigma7/truth.parquet")
+    shared = longer[(longer.frame < 6)].merge(truths[1], on=["experiment", "frame", "particle"])
+    assert len(shared)
+    assert (shared.x_x == shared.x_y).all()
+
+
+def test_training_and_test_share_no_start(finished):
+    starts = {
+        kind: {
+            tuple(start)
+            for path in (finished / "results/data" / kind).glob("*/initial.parquet")
+            for start in pd.read_parquet(path)[["x", "y"]].to_numpy()
+        }
+        for kind in ("test", "training")
+    }
+    assert starts["test"]
+    assert starts["training"]
+    assert not starts["test"] & starts["training"]
+
+
+def test_operations_are_counted_for_both_trackers_at_each_lookback(finished):
+    table = pd.read_parquet(finished / "results/figures/figure_5.parquet")
+    for tracker in ("mht", "transformer"):
+        for _, rows in table[table.tracker == tracker].groupby("variant"):
+            assert list(rows.K) == [1, 2, 3]
+            assert (rows.flops.diff().dropna() > 0).all()
+
+
+def test_the_run_is_summed_up(finished):
+    run = pd.read_csv(finished / "results/run.csv", index_col="rule")
+    assert run.loc["train_transformer", "jobs"] == len(list((finished / "results/models").iterdir()))
+    assert (run.start_up_seconds > 0).all()
+    assert (run.start_up_seconds < run.seconds).all()
+    assert run.loc["all", "jobs"] == run.jobs.drop("all").sum()
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    result = snakemake(finished, "--cores", "2")
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_one_core_makes_the_same_tables_as_two(finished, tmp_path):
+    result = snakemake(tmp_path, "--cores", "1", configs=(SMALL, written(tmp_path, SMALLER)))
+    assert result.returncode == 0, result.stdout + result.stderr
+    made = [
+        path.relative_to(tmp_path)
+        for folder in ("data", "tracks", "figures")
+        for path in sorted((tmp_path / "results" / folder).rglob("*"))
+        if path.is_file() and "figure_5" not in path.name
+    ]
+    assert {path.parts[1] for path in made} == {"data", "tracks", "figures"}
+    assert len(made) > 40
+    different = [path for path in made if (tmp_path / path).read_bytes() != (finished / path).read_bytes()]
+    assert different == []
+
+
+def test_two_parameters_that_swap_their_values_are_noticed(finished, tmp_path):
+    config = written(tmp_path, "transformer: {dimension: 16, heads: 1, decoder_layers: 2}\n")
+    changed = jobs(snakemake(finished, "--dry-run", configs=(SMALL, config)))
+    assert changed["train_transformer"] > 0
+    # heads 2, decoder_layers 1 and heads 1, decoder_layers 2: the same set of values.
+    assert not changed.keys() & {"simulate_test_set", "simulate_training_set", "track_mht", "track_control"}
+
+
+def test_another_noise_trains_only_its_own_model(finished, tmp_path):
+    config = written(tmp_path, "studies: {figure_2a: {datasets: {measurement_noise: [1, 5, 7]}}}\n")
+    changed = jobs(snakemake(finished, "--dry-run", configs=(SMALL, config)))
+    assert changed == {
+        "simulate_test_set": 1,
+        "simulate_training_set": 1,
+        "train_transformer": 1,
+        "track_transformer": 1,
+        "track_mht": 1,
+        "track_control": 3,
+        "score_tracks": 1,
+        "tabulate_scores": 1,
+        "draw_scores": 1,
+        "write_config": 1,
+        "summarise_run": 1,
+    }
+
+
+def test_another_palette_only_draws(finished, tmp_path):
+    config = written(tmp_path, "figures: {palettes: {mht: rocket}}\n")
+    changed = jobs(snakemake(finished, "--dry-run", configs=(SMALL, config)))
+    assert changed == {"draw_scores": 6, "draw_operations": 1, "write_config": 1, "summarise_run": 1}
+
+
+def test_only_transformers_ask_for_a_gpu(tmp_path):
+    result = snakemake(tmp_path, "--dry-run", "--workflow-profile", "none", "--cores", "2")
+    asking = set(
+        re.findall(
+            r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    resources: .*gpu=1",
+            result.stdout + result.stderr,
+            re.MULTILINE,
+        )
+    )
+    assert asking == {"train_transformer", "track_transformer"}
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_the_default_profile_lets_gpu_jobs_wait_for_each_other_only_where_there_is_a_gpu(tmp_path, gpus):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    if gpus:
+        (tools / "nvidia-smi").touch(mode=0o755)
+    path = f"{tools}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}/usr/bin{os.pathsep}/bin"
+    result = snakemake(tmp_path, "--dry-run", PATH=path)
+    output = result.stdout + result.stderr
+    assert set(re.findall(r"gpu=(\d)", output)) == {str(gpus)}
+    profile = yaml.safe_load((PROJECT / "profiles/default/config.yaml").read_text())
+    assert profile["resources"] == {"gpu": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("simulation: {process_noise: -1}\n", "simulation.process_noise: -1 is less than the minimum of 0"),
+        ("training: {learning_rate: 1e-3}\n", "training.learning_rate: '1e-3' is not of type 'number'"),
+        ("mht: {solver: enumerate, solver: enumerate}\n", "line 1: the key solver stands twice"),
+        ("studies: {'a; touch /tmp/x': {}}\n", "studies: 'a; touch /tmp/x' does not match"),
+        ("- 1\n", "keys at top level"),
+        ("a: [1\n", "not valid JSON or YAML"),
+    ],
+)
+def test_a_wrong_config_stops_before_any_job_without_a_traceback(tmp_path, text, told):
+    result = snakemake(tmp_path, "--cores", "1", configs=(written(tmp_path, text),))
+    output = result.stdout + result.stderr
+    assert result.returncode == 1
+    assert told in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "results").exists()
