@@ -12,7 +12,7 @@ test: .venv/installed-dev
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	snakemake --lint
-	pytest -n auto
+	pytest -n auto --dist loadfile
 
 benchmark: .venv/installed-dev
 	pytest tests/benchmarks -s -p no:xdist
