@@ -1,7 +1,7 @@
-"""Track the particles of a dataset with a trained transformer, closed loop, from their known positions at frame 0.
+"""Track the particles of a dataset with a trained transformer, closed loop, from their known starts.
 
-A model file holds several replicates, trained apart; each writes its own tracks. Lengths are in the unit of the
-measurements.
+A model file holds several replicates, trained apart; each writes its own tracks. Lengths are in the unit of
+the measurements.
 """
 
 from contextlib import ExitStack
@@ -45,7 +45,9 @@ def main() -> None:
     replicates = range(network.replicates)
     if flags.replicate is not None:
         if flags.replicate not in replicates:
-            raise InputError(f"{flags.model}: has {len(replicates)} replicates and no number {flags.replicate}")
+            raise InputError(
+                f"{flags.model}: has {len(replicates)} replicates and no number {flags.replicate}"
+            )
         replicates = [flags.replicate]
         network = network.of_replicate(flags.replicate)
     if len(flags.output) != len(replicates):

@@ -1,7 +1,8 @@
 """Train the replicates of a transformer, side by side, on simulated experiments.
 
-Replicate r learns from experiments r·batches·i … (r + 1)·batches·i − 1 of the dataset. A checkpoint beside the output
-lets a killed training go on and end with the same weights. Learning rate and weight decay are those of AdamW.
+Replicate r learns from experiments r·batches·i … (r + 1)·batches·i − 1 of the dataset. A checkpoint beside
+the output lets a killed training go on and end with the same weights. Learning rate and weight decay are
+those of AdamW.
 """
 
 import hashlib
@@ -61,6 +62,7 @@ def main() -> None:
         learning_rate=flags.learning_rate,
         warmup_fraction=flags.warmup_fraction,
         rescue_distance=flags.rescue_distance,
+        association_weight=flags.association_weight,
         weight_decay=flags.weight_decay,
         gradient_clip=flags.gradient_clip,
     )
@@ -94,6 +96,8 @@ def main() -> None:
     curve = checkpoint.resume(training)
     report = Report(training, dataset)
     validation = dataset.validation()
+    if training.epoch == 0:
+        curve = learning_curve_rows(training, None, *closed_loop_scores(network, *validation))
     while training.epoch < schedule.epochs:
         try:
             losses = training.run_epoch()
@@ -101,8 +105,7 @@ def main() -> None:
             raise InputError(f"{error}; {checkpoint.last()}") from error
         due = training.epoch % flags.validate_every == 0 or training.epoch == schedule.epochs
         if due:
-            jaccard, errors = closed_loop_scores(network, *validation)
-            curve += learning_curve_rows(training, losses, jaccard, errors)
+            curve += learning_curve_rows(training, losses, *closed_loop_scores(network, *validation))
         report.epoch(losses, curve)
         checkpoint.save_if_due(training, curve)
     write_learning_curve(flags, parameters, curve)
@@ -111,6 +114,7 @@ def main() -> None:
 
 
 def parse_flags():
+    """Return the flags, checked one by one."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     add(
@@ -119,13 +123,11 @@ def parse_flags():
         nargs="+",
         required=True,
         metavar="DIR",
-        help="directories of truth.parquet, initial.parquet and measurements.parquet; experiments are taken in order",
+        help="directories of the three tables of a dataset; experiments are taken in order",
     )
     add("--encoder-lookback", type=positive_int, required=True, metavar="KE", help="K_E [frames]")
     add("--decoder-lookback", type=positive_int, required=True, metavar="KD", help="K_D [frames]")
-    add(
-        "--experiments-per-batch", type=positive_int, required=True, metavar="i", help="sequences in a batch"
-    )
+    add("--experiments-per-batch", type=positive_int, required=True, metavar="i", help="sequences in a batch")
     add(
         "--batches",
         type=batches,
@@ -141,7 +143,12 @@ def parse_flags():
         metavar="n",
         help="of the first replicate; then n + 1, …",
     )
-    add("--mode", choices=MODES, default=MODES[0], help="what is fed back in training, default its own outputs")
+    add(
+        "--mode",
+        choices=MODES,
+        default=MODES[0],
+        help="what is fed back in training, default its own outputs",
+    )
     add("--epochs", type=positive_int, default=40, metavar="n", help="passes over the batches, default 40")
     add("--learning-rate", type=positive_float, default=0.003, help="greatest, default 0.003")
     add("--warmup-fraction", type=fraction, default=0.1, help="of the steps, default 0.1")
@@ -150,9 +157,15 @@ def parse_flags():
     add(
         "--rescue-distance",
         type=positive_float,
-        default=2.0,
+        default=3.0,
         help="a training track farther than this from its particle is put back "
-        "[root-mean-square distances of a detection from its particle one frame earlier, per axis], default 2",
+        "[rms distance, per axis, of a detection from its particle one frame earlier], default 3",
+    )
+    add(
+        "--association-weight",
+        type=non_negative_float,
+        default=1.0,
+        help="of the pointers' loss beside the squared distance, default 1",
     )
     add("--dimension", type=positive_int, default=64, metavar="d", help="width of a token, default 64")
     add("--heads", type=positive_int, default=4, help="attention heads, default 4")
@@ -170,7 +183,10 @@ def parse_flags():
     add("--validate-every", type=positive_int, default=10, metavar="n", help="epochs, default 10")
     add("--device", choices=DEVICES, default="auto", help="auto takes a GPU if there is one; default auto")
     add(
-        "--precision", choices=PRECISIONS, default="float32", help="of the linear maps on a GPU, default float32"
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of the linear maps on a GPU, default float32",
     )
     add("--threads", type=positive_int, default=1, metavar="n", help="processor threads, default 1")
     add(
@@ -215,7 +231,8 @@ class TrainingSet:
             for name in ("particles", "frames"):
                 if other[name] != self.parameters[name]:
                     raise InputError(
-                        f"{directory}: {name} is {other[name]}, but {self.parameters[name]} in {flags.dataset[0]}"
+                        f"{directory}: {name} is {other[name]}, "
+                        f"but {self.parameters[name]} in {flags.dataset[0]}"
                     )
         self._fixed = None if self.unlimited else self._read()
 
@@ -236,9 +253,7 @@ class TrainingSet:
                 f"{self._flags.dataset[-1]}: {found} experiments, but {self._flags.replicates} replicates of "
                 f"{self.batches} batches of {self._flags.experiments_per_batch} need {wanted}"
             )
-        return self._by_replicate(
-            *(np.concatenate(x)[:wanted] for x in (measurements, positions, detection))
-        )
+        return self._by_replicate(*(np.concatenate(x)[:wanted] for x in (measurements, positions, detection)))
 
     def _by_replicate(self, *arrays: np.ndarray) -> Sequences:
         return Sequences(*(x.reshape(self._flags.replicates, self._block, *x.shape[1:]) for x in arrays))
@@ -257,7 +272,14 @@ class TrainingSet:
         return made.measurements, made.positions
 
     def _simulate(self, experiments: np.ndarray, stream: Stream):
-        names = ("frames", "particles", "process_noise", "measurement_noise", "initial_spread", "drift_spread")
+        names = (
+            "frames",
+            "particles",
+            "process_noise",
+            "measurement_noise",
+            "initial_spread",
+            "drift_spread",
+        )
         box = self.parameters.get("confinement")
         return simulate(
             experiments,
@@ -354,7 +376,9 @@ class Report:
             last = [row for row in curve if row["epoch"] == curve[-1]["epoch"]]
             jaccard, error = (np.mean([row[name] for row in last]) for name in ("jaccard", "position_error"))
             line += f"  validation Jaccard {jaccard:.4f}  position error {error:.3f}"
-        line += f"  {self._batches / per_epoch:.1f} steps/s  {per_epoch * (epochs - training.epoch):.0f} s left"
+        line += (
+            f"  {self._batches / per_epoch:.1f} steps/s  {per_epoch * (epochs - training.epoch):.0f} s left"
+        )
         print(line, flush=True)
 
 
@@ -364,11 +388,11 @@ def learning_curve_rows(training: Training, losses, jaccard, errors) -> list[dic
         {
             "replicate": replicate,
             "epoch": training.epoch,
-            "loss": float(losses[replicate]),
+            "loss": None if losses is None else float(losses[replicate]),
             "jaccard": float(jaccard[replicate]),
             "position_error": float(errors[replicate]),
         }
-        for replicate in range(len(losses))
+        for replicate in range(len(jaccard))
     ]
 
 
@@ -376,12 +400,9 @@ def write_learning_curve(flags, parameters: dict, curve: list[dict]) -> None:
     """Write the table beside the model."""
     rows = sorted(curve, key=lambda row: (row["replicate"], row["epoch"]))
     with TableWriter(flags.learning_curve, LEARNING_CURVE, parameters) as writer:
-        writer.write(
-            {
-                field.name: np.array([row[field.name] for row in rows], dtype=field.type.to_pandas_dtype())
-                for field in LEARNING_CURVE.schema
-            }
-        )
+        columns = {name: np.array([row[name] for row in rows]) for name in LEARNING_CURVE.schema.names}
+        columns["loss"] = np.ma.masked_invalid(columns["loss"].astype(float))
+        writer.write(columns)
 
 
 if __name__ == "__main__":

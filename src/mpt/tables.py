@@ -66,6 +66,13 @@ MEASUREMENTS = _table("measurements", {**_FRAME, "detection": pa.int16()}, _POSI
 TRACKS = _table(
     "tracks", {**_FRAME, "track": pa.int16()}, {**_POSITION, "detection": pa.int16()}, nullable=("detection",)
 )
+# How sure the Multiple Hypothesis Tracker is: null where there was no other detection to choose.
+MARGINS = _table(
+    "margins",
+    {**_FRAME, "track": pa.int16()},
+    {"margin": pa.float64(), "gap": pa.float64()},
+    nullable=("margin",),
+)
 SCORES = _table("scores", {"experiment": pa.int32()}, _SCORES)
 # The scores of several trackers on one dataset.
 TRACKER_SCORES = _table(
@@ -89,11 +96,12 @@ CURVES = _table(
         "sequence_half_width": pa.float64(),
     },
 )
-# How well the replicates of a model track validation sequences as their training goes on.
+# How well the replicates of a model track validation sequences as training goes on; epoch 0 is untrained.
 LEARNING_CURVE = _table(
     "learning curve",
     {"replicate": pa.int16(), "epoch": pa.int32()},
     {"loss": pa.float64(), "jaccard": pa.float64(), "position_error": pa.float64()},
+    nullable=("loss",),
 )
 # Operations per sequence; a multiply–add counts 2 in flops and 1 in macs. `source` says how it was counted.
 OPERATIONS = _table(
@@ -686,7 +694,7 @@ def _check_values(path: Path, table: Table, rows: pa.Table, first_row: int) -> N
             raise InputError(f"{path}: row {row}: column {field.name!r} is null")
         if pa.types.is_floating(field.type):
             values = column.to_numpy()
-            finite = np.isfinite(values)
+            finite = np.isfinite(values) | column.is_null().to_numpy()
             if not finite.all():
                 at = int(np.argmin(finite))
                 raise InputError(

@@ -1,18 +1,22 @@
 """Training of transformers on their own tracks.
 
-Closed loop: before each epoch the network, as it is, tracks the training sequences. In every frame it is then asked
-for the position of the particle that its previous output is matched to, from the inputs that it really had, all
-frames at once. So it learns where its own errors lead, and never to swap: after a swap the target is the particle
-that the track is on. (Dataset aggregation, Ross et al. 2011, with the last policy's data only.) An untrained network
-loses its particles within a few frames, and from two tracks that have become one there is nothing to learn; so where
-a track strays from its particle by more than `rescue_distance`, all tracks of that experiment are put back on the
-truth. Once it tracks, that happens no more.
+Closed loop: before each epoch the network, as it is, tracks the training sequences. In every frame it is
+then asked for the position of the particle that its previous output is matched to, from the inputs that it
+really had, all frames at once. So it learns where its own errors lead, and never to swap: after a swap the
+target is the particle that the track is on. (Dataset aggregation, Ross et al. 2011, with the last policy's
+data only.) An untrained network loses its particles now and then, and from two tracks that have become one
+there is nothing to learn; so where a track strays from its particle by more than `rescue_distance`, all
+tracks of that experiment are put back on the truth. Once it tracks, that hardly happens.
 
 Teacher forcing feeds back the truth always.
 
-Replicates are independent: each has its own data, its own random streams and its own gradient, whatever others are
-trained beside it. An epoch's randomness is derived from the seed and the epoch's number, so that the state after an
-epoch is the parameters, the optimiser's moments and that number.
+The loss is the squared distance to that particle plus `association_weight` times −log of the weight that
+the pointers give to that particle's detections: the mean position and the association have the same
+optimum, and the second says at once which detection was the wrong one.
+
+Replicates are independent: each has its own data, its own random streams and its own gradient, whatever
+others are trained beside it. An epoch's randomness is derived from the seed and the epoch's number, so that
+the state after an epoch is the parameters, the optimiser's moments and that number.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from mpt import metrics
 from mpt.errors import InputError
@@ -29,6 +34,8 @@ CLOSED_LOOP, TEACHER_FORCING = "closed_loop", "teacher_forcing"
 MODES = (CLOSED_LOOP, TEACHER_FORCING)
 
 _BETAS = (0.9, 0.98)
+# Bounds the loss of a pointer that is wholly on the wrong detection.
+_LEAST_WEIGHT = 1e-4
 # Validation sequences tracked at a time; bounds the memory of the caches.
 _TRACKED_AT_A_TIME = 100
 
@@ -37,8 +44,8 @@ _TRACKED_AT_A_TIME = 100
 class Sequences:
     """Sequences to learn from, R replicates of E experiments each, in the units of the data.
 
-    measurements (R, E, T, N, 2): shuffled detections z. truth (R, E, T, N, 2): positions y. detection (R, E, T, N):
-    the index of each particle's detection in its frame.
+    measurements (R, E, T, N, 2): shuffled detections z. truth (R, E, T, N, 2): positions y. detection
+    (R, E, T, N): the index of each particle's detection in its frame.
     """
 
     measurements: np.ndarray
@@ -56,9 +63,10 @@ class Sequences:
 class Schedule:
     """How to train; the same for every size of the training set.
 
-    mode: one of MODES. epochs: passes over the batches. learning_rate rises over the first warmup_fraction of the
-    steps, then falls to zero along half a cosine. rescue_distance: in length scales. weight_decay is AdamW's,
-    gradient_clip the greatest norm of a replicate's gradient.
+    mode: one of MODES. epochs: passes over the batches. learning_rate rises over the first warmup_fraction
+    of the steps, then falls to zero along half a cosine. rescue_distance: in length scales.
+    association_weight: of the second term of the loss. weight_decay is AdamW's, gradient_clip the greatest
+    norm of a replicate's gradient.
     """
 
     mode: str
@@ -67,6 +75,7 @@ class Schedule:
     learning_rate: float
     warmup_fraction: float
     rescue_distance: float
+    association_weight: float
     weight_decay: float
     gradient_clip: float
 
@@ -99,7 +108,8 @@ class Training:
     ):
         """Take the sequences of epoch 0, 1, … from `sequences`: the same each time, or fresh ones.
 
-        Replicate r draws from streams keyed by (seed + r, epoch). Sets the network's length scale from epoch 0.
+        Replicate r draws from streams keyed by (seed + r, epoch). Sets the network's length scale from epoch
+        0.
         """
         self.network = network.to(device)
         self.schedule, self.seed, self.device = schedule, seed, device
@@ -133,17 +143,20 @@ class Training:
             np.random.default_rng([self.seed + replicate, self.epoch])
             for replicate in range(self.network.replicates)
         ]
-        measurements, truth = self._inner_coordinates(self._sequences(self.epoch), streams)
+        sequences = self._sequences(self.epoch)
+        measurements, truth = self._inner_coordinates(sequences, streams)
+        owners = self._owners(sequences)
         outputs = self._outputs(measurements, truth)
-        targets = self._targets(outputs, truth)
+        particles = self._particles(outputs, truth)
+        inputs = (measurements, outputs[:, :, :-1], owners)
+        targets = (torch.take_along_dim(truth[:, :, 1:], particles, dim=3), particles)
         experiments = truth.shape[1]
         order = torch.stack([torch.from_numpy(stream.permutation(experiments)) for stream in streams])
         losses = []
         limit = self._EXPLODED * (truth - truth[:, :, :1]).square().sum(-1).mean((1, 2, 3))
         for batch in order.to(self.device).tensor_split(self.schedule.batches, dim=1):
             step = self.epoch * self.schedule.batches + len(losses)
-            chosen = (_take(x, batch) for x in (measurements, outputs[:, :, :-1], targets))
-            losses.append(self._step(step, *chosen))
+            losses.append(self._step(step, *(_take(x, batch) for x in (*inputs, *targets))))
             self._check(losses[-1], limit, step)
         self.epoch += 1
         return torch.stack(losses).mean(0).cpu().numpy()
@@ -177,18 +190,24 @@ class Training:
         distances = metrics.matched_distances(tracks, true, metrics.match(tracks, true))
         return torch.from_numpy(distances).to(self.device).view(found.shape[:3])
 
-    def _targets(self, outputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        matching = metrics.match(outputs.flatten(0, 1).cpu().numpy(), truth.flatten(0, 1).cpu().numpy())
-        particle = (
-            torch.from_numpy(matching[:, :-1]).to(self.device).view(*truth.shape[:2], -1, truth.shape[3])
-        )
-        return torch.take_along_dim(truth[:, :, 1:], particle[..., None], dim=3)
+    def _owners(self, sequences: Sequences) -> torch.Tensor:
+        """Return (R, E, T, N, N), one-hot: whose each detection is."""
+        owners = torch.from_numpy(np.argsort(sequences.detection, axis=3)).to(self.device)
+        return functional.one_hot(owners, owners.shape[3]).float()
 
-    def _step(self, step: int, measurements, outputs, targets) -> torch.Tensor:
+    def _particles(self, outputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Return (R, E, T − 1, N, 1): the particle that each output but the last is matched to."""
+        matching = metrics.match(*(x[:, :, :-1].flatten(0, 1).cpu().numpy() for x in (outputs, truth)))
+        return torch.from_numpy(matching).to(self.device).unflatten(0, truth.shape[:2])[..., None]
+
+    def _step(self, step: int, measurements, outputs, owners, targets, particles) -> torch.Tensor:
         for group in self._optimiser.param_groups:
             group["lr"] = self.schedule.rate(step)
-        found = self.network.positions_after(measurements, outputs)
-        losses = (found - targets).square().sum(-1).mean((1, 2, 3))
+        found, weights = self.network.positions_and_owners(measurements, outputs, owners)
+        squared = (found - targets).square().sum(-1)
+        right = torch.take_along_dim(weights, particles, dim=-1)[..., 0]
+        missed = -torch.log(right + _LEAST_WEIGHT)
+        losses = (squared + self.schedule.association_weight * missed).mean((2, 3)).mean(1)
         self._optimiser.zero_grad()
         losses.sum().backward()
         self._clip()
@@ -214,7 +233,7 @@ class Training:
 def closed_loop_scores(
     network: Transformer, measurements: np.ndarray, truth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Track the same sequences (B, T, N, 2) with every replicate; returns link Jaccard and position error (R,)."""
+    """Return the link Jaccard and the position error (R,) of every replicate on sequences (B, T, N, 2)."""
     jaccard, error = [], []
     for tracks, true in _tracked(network, measurements, truth):
         matching = metrics.match(tracks, true)

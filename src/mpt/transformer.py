@@ -1,22 +1,26 @@
 """The encoder–decoder transformer of Fig. 1, made equivariant to translation and cheap to run frame by frame.
 
 The encoder reads detections: each attends to those of its own frame, in no order, and of the K_E − 1 frames
-before. The decoder reads outputs: the token of track p at frame t stands at the track's last output, attends to
-the tokens of all tracks at the last K_D frames, then to the encoded detections of frames t − K_E + 1 … t, and
-yields the position at t. Nothing after t is seen, and what was encoded never changes, so that keys and values
-can be cached.
+before. The decoder reads outputs: the token of track p for frame t stands at the track's last output, attends
+to the tokens of all tracks for the last K_D frames, then to the encoded detections of frames t − K_E + 1 … t,
+and yields the position at t. Nothing after t is seen, and what was encoded never changes, so that keys and
+values can be cached.
 
-Tokens start equal and carry no coordinates. Geometry enters by attention alone. Token i at position x_i and frame
-t_i weighs token j by the softmax over j of
+Tokens start equal and carry no coordinates. Geometry enters by attention alone. Token i at position x_i and
+frame t_i weighs token j by the softmax over j of
 
-    q_i·k_j/√d_h + g_i·(x_j − x_i) − s_i |x_j − x_i|² − a_i (t_i − t_j) + Σ_f Re(w_if exp(−iω_f (t_i − t_j)))
+    q_i·k_j/√d_h + (g_i + 2 s_i c_i ũ_i)·(x_j − x_i) − s_i |x_j − x_i|² − a_i (t_i − t_j)
+    + Σ_f Re(w_if exp(−iω_f (t_i − t_j)))
 
-with content queries q_i and keys k_j, and a direction g_i, a sharpness s_i > 0, a forgetting rate a_i > 0 and
-amplitudes w_if that are linear in the token's content, per head. It takes from token j the value v_j and the
-displacement x_j − x_i. The weights sum to one, so translating the scene translates the output; multiplied out,
-every term is a product of something of i and something of j, so that a key is a vector (with |x_j|² in it) and
-the caches of standard attention serve. The output position is the last position plus a convex combination of the
-displacements of detections and of staying (a pointer), so that it is never far from what was detected.
+with content queries q_i and keys k_j, and a direction g_i, a sharpness s_i > 0, a rivalry c_i, a forgetting
+rate a_i > 0 and amplitudes w_if that are linear in the token's content, per head. The rivalry is there
+where tracks look at detections: u_i leads away from the other tracks, ũ_i = u_i exp(−|u_i|²/8) fades where
+they are far. For two tracks, s = 1/2S and c = 1, the terms of s are the logarithm of the odds of the joint
+assignment. Token i takes from token j the value v_j and the displacement x_j − x_i. The weights sum to one,
+so translating the scene translates the output; multiplied out, every term is a product of something of i
+and something of j, so that a key is a vector (with |x_j|² in it) and the caches of standard attention
+serve. The output is the last position plus a convex combination of displacements to detections (a pointer),
+so it is never far from what was detected.
 
 All parameters have a leading axis of replicates R: independent networks that run and train side by side.
 """
@@ -36,7 +40,10 @@ _FREQUENCIES = tuple(math.pi / 2**n for n in range(7))
 _FORGETTING = (2.0, 0.6, 0.2, 0.05)
 # At unit length scale, s = 1/2 is the log-likelihood of a Gaussian displacement.
 _SHARPNESS = 0.5
-_POINTER_FORGETTING = (2.0,)
+_RIVALRY = 1.0
+# Small, so that what attention finds outweighs what tokens start with.
+_TOKEN_SCALE = 0.1
+_POINTER_FORGETTING = (4.0, 1.0)
 # Displacements beyond this many length scales saturate, so that a noise never seen in training stays bounded.
 _SATURATION = 3.0
 
@@ -112,48 +119,74 @@ class _FeedForward(nn.Module):
 class _Places:
     """Where and when L tokens stand: positions (R, B, L, 2) in length scales, frames (L,).
 
-    tracks (L, N) is one-hot and says which track a token is of; None for detections. keys (R, B, 1, L, ·) is what
-    geometry puts into a key, for all heads and layers alike: position, its square, time, waves, track.
+    tracks (L, N) is one-hot and says which track a token is of; None for detections. keys (R, B, 1, L, ·) is
+    what geometry puts into a key, for all heads and layers alike: position, its square, time, waves, track.
+    away (R, B, 1, L, 2) leads away from the other tracks of the frame, ũ of the module's docstring.
     """
 
     def __init__(self, positions: torch.Tensor, frames: torch.Tensor, tracks: torch.Tensor | None = None):
         times = frames.to(positions.dtype)
         angle = times[:, None] * positions.new_tensor(_FREQUENCIES)
         self.positions, self.times, self.tracks = positions, times, tracks
-        # e^{−iωt}: a query's amplitude times this, dotted with (cos, −sin) of the key, is Re(w e^{−iω(t_i − t_j)}).
+        # e^{−iωt}: an amplitude times this, dotted with (cos, −sin) of the key, is Re(w e^{−iω(t_i − t_j)}).
         self.phase = torch.polar(torch.ones_like(angle), -angle)
         clock = torch.cat([times[:, None], torch.view_as_real(self.phase).flatten(-2)], -1)
+        self.away = None
         if tracks is not None:
             clock = torch.cat([clock, tracks], -1)
+            self.away = _away_from_others(positions, tracks.shape[1])[:, :, None]
         squared = (positions * positions).sum(-1, keepdim=True)
         clock = clock.expand(*squared.shape[:-1], -1)
         self.keys = torch.cat([positions, squared, clock], -1)[:, :, None]
 
 
+def _away_from_others(positions: torch.Tensor, tracks: int) -> torch.Tensor:
+    if tracks == 1:
+        return torch.zeros_like(positions)
+    places = positions.unflatten(2, (-1, tracks))
+    squared = (places[..., :, None, :] - places[..., None, :, :]).square().sum(-1)
+    itself = torch.eye(tracks, dtype=torch.bool, device=positions.device)
+    nearest = (-_SHARPNESS * squared).masked_fill(itself, -torch.inf).softmax(-1)
+    away = places - nearest @ places
+    return (away * torch.exp(-away.square().sum(-1, keepdim=True) / 8)).flatten(2, 3)
+
+
 class _GeometricQuery(nn.Module):
     """Queries (R, B, heads, L, width) whose product with keys gives the logits of the module's docstring.
 
-    With `particles` a term is added where two tokens are of the same track.
+    With `particles` a term is added where two tokens are of the same track; otherwise, with `rivalry`, that
+    of the other tracks.
     """
 
-    def __init__(self, dimension: int, heads: int, forgetting, generators, particles: int = 0, scale=0.5):
+    def __init__(
+        self, dimension, heads, forgetting, generators, *, particles: int = 0, rivalry=False, scale=0.5
+    ):
         super().__init__()
         self.heads, self.size = heads, dimension // heads
-        self.sizes = (self.size, 2, 2, 2 * len(_FREQUENCIES), particles)
-        bias = torch.zeros(heads, sum(self.sizes))
-        bias[:, self.size + 2] = _inverse_softplus(_SHARPNESS)
-        for head in range(heads):
-            bias[head, self.size + 3] = _inverse_softplus(forgetting[head % len(forgetting)])
+        self.sizes = (2 * len(_FREQUENCIES), self.size, 2, 2, particles, int(rivalry))
+        waves, content, direction, rates, same, rival = torch.zeros(heads, sum(self.sizes)).split(
+            self.sizes, -1
+        )
+        rates = torch.tensor(
+            [
+                [_inverse_softplus(_SHARPNESS), _inverse_softplus(forgetting[head % len(forgetting)])]
+                for head in range(heads)
+            ]
+        )
+        bias = torch.cat([waves, content, direction, rates, same, rival + _RIVALRY], -1)
         self.map = _Linear(dimension, bias.numel(), scale, generators, bias.flatten())
 
     def forward(self, x: torch.Tensor, places: _Places) -> torch.Tensor:
         raw = self.map(_normalise(x)).view(*x.shape[:3], self.heads, -1).transpose(2, 3)
-        content, direction, rates, waves, same = raw.split(self.sizes, -1)
+        waves, content, direction, rates, same, rivalry = raw.split(self.sizes, -1)
         sharpness, forgetting = functional.softplus(rates).split(1, -1)
-        waves = torch.view_as_complex(waves.unflatten(-1, (-1, 2))) * places.phase
+        waves = torch.view_as_complex(waves.unflatten(-1, (-1, 2)).contiguous()) * places.phase
+        place = places.positions[:, :, None]
+        if rivalry.shape[-1]:
+            place = place + rivalry * places.away
         parts = [
             content / math.sqrt(self.size),
-            direction + 2 * sharpness * places.positions[:, :, None],
+            direction + 2 * sharpness * place,
             -sharpness,
             forgetting,
             torch.view_as_real(waves).flatten(-2),
@@ -166,10 +199,10 @@ class _GeometricQuery(nn.Module):
 class _Attention(nn.Module):
     """Multi-head attention by content and geometry that returns values and displacements, mapped to d."""
 
-    def __init__(self, dimension: int, heads: int, generators, particles: int = 0):
+    def __init__(self, dimension: int, heads: int, generators, **terms):
         super().__init__()
         self.heads, self.size = heads, dimension // heads
-        self.query = _GeometricQuery(dimension, heads, _FORGETTING, generators, particles)
+        self.query = _GeometricQuery(dimension, heads, _FORGETTING, generators, **terms)
         self.key_value = _Linear(dimension, 2 * dimension, 1.0, generators)
         # Of each head: the value, the displacement and the logarithm of its square.
         self.out = _Linear(dimension + 3 * heads, dimension, 0.5, generators)
@@ -181,14 +214,11 @@ class _Attention(nn.Module):
         return _extend(key, places.keys), _extend(value, places.positions[:, :, None])
 
     def forward(self, x, places: _Places, keys, values, mask=None) -> torch.Tensor:
-        """Return the update of x (R, B, L, d). mask (L, keys) is true where a token may look; None: everywhere."""
-        queries = self.query(x, places).flatten(0, 1)
-        if mask is None:
-            mixed = (queries @ keys.transpose(-1, -2)).softmax(-1) @ values
-        else:
-            # The fused kernel wants keys and values of one width.
-            padded = functional.pad(values, (0, keys.shape[-1] - values.shape[-1]))
-            mixed = functional.scaled_dot_product_attention(queries, keys, padded, attn_mask=mask, scale=1.0)
+        """Return the update of x (R, B, L, d).
+
+        mask (L, keys) is true where a token may look; None: everywhere.
+        """
+        mixed = _attend(self.query(x, places).flatten(0, 1), keys, values, mask)
         mixed = mixed.unflatten(0, x.shape[:2])
         value, place = mixed[..., : self.size], mixed[..., self.size : self.size + 2]
         displacement = place - places.positions[:, :, None]
@@ -199,12 +229,14 @@ class _Attention(nn.Module):
 
 
 class _Pointer(nn.Module):
-    """The output: the last position plus a convex combination of displacements to detections and of staying."""
+    """The output: the last position plus a convex combination of the displacements to detections."""
 
     def __init__(self, dimension: int, pointers: int, generators):
         super().__init__()
         self.pointers, self.size = pointers, dimension // pointers
-        self.query = _GeometricQuery(dimension, pointers, _POINTER_FORGETTING, generators, scale=0.1)
+        self.query = _GeometricQuery(
+            dimension, pointers, _POINTER_FORGETTING, generators, rivalry=True, scale=0.1
+        )
         self.key = _Linear(dimension, dimension, 1.0, generators)
         self.gate_share = _Linear(dimension, 2 * pointers, 0.1, generators)
 
@@ -213,18 +245,28 @@ class _Pointer(nn.Module):
         key = self.key(_normalise(x)).view(*x.shape[:3], self.pointers, self.size).transpose(2, 3)
         return _extend(key, places.keys), places.positions.flatten(0, 1)[:, None]
 
-    def forward(self, x, places: _Places, keys, values, mask=None) -> torch.Tensor:
-        """Return the positions (R, B, L, 2) in length scales."""
+    def forward(self, x, places: _Places, keys, values, mask=None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the positions (R, B, L, 2) in length scales, and what else is in the values.
+
+        values (R·B, 1, keys, 2 + n): after the positions, n more numbers of each detection, of which the mean
+        (R, B, L, n) under the pointers' weights is returned.
+        """
         queries = self.query(x, places).flatten(0, 1)
-        if mask is None:
-            pointed = (queries @ keys.transpose(-1, -2)).softmax(-1) @ values
-        else:
-            padded = functional.pad(values, (0, keys.shape[-1] - 2)).expand(keys.shape)
-            pointed = functional.scaled_dot_product_attention(queries, keys, padded, attn_mask=mask, scale=1.0)
-        moves = pointed[..., :2].unflatten(0, x.shape[:2]) - places.positions[:, :, None]
+        pointed = _attend(queries, keys, values.expand(-1, self.pointers, -1, -1), mask)
+        place, other = pointed.unflatten(0, x.shape[:2]).tensor_split((2,), -1)
         gate, share = self.gate_share(_normalise(x)).unflatten(-1, (2, -1)).permute(3, 0, 1, 4, 2)
-        weights = gate.sigmoid() * share.softmax(2)
-        return places.positions + (weights[..., None] * moves).sum(2)
+        share = share.softmax(2)[..., None]
+        moves = gate.sigmoid()[..., None] * (place - places.positions[:, :, None])
+        return places.positions + (share * moves).sum(2), (share * other).sum(2)
+
+
+def _attend(queries, keys, values, mask) -> torch.Tensor:
+    if mask is None:
+        return (queries @ keys.transpose(-1, -2)).softmax(-1) @ values
+    # The fused kernel wants keys and values of one width.
+    padded = functional.pad(values, (0, keys.shape[-1] - values.shape[-1]))
+    mixed = functional.scaled_dot_product_attention(queries, keys, padded, attn_mask=mask, scale=1.0)
+    return mixed[..., : values.shape[-1]]
 
 
 class _EncoderLayer(nn.Module):
@@ -237,16 +279,16 @@ class _EncoderLayer(nn.Module):
 class _DecoderLayer(nn.Module):
     def __init__(self, size: Architecture, generators):
         super().__init__()
-        self.attention = _Attention(size.dimension, size.heads, generators, size.particles)
-        self.cross_attention = _Attention(size.dimension, size.heads, generators)
+        self.attention = _Attention(size.dimension, size.heads, generators, particles=size.particles)
+        self.cross_attention = _Attention(size.dimension, size.heads, generators, rivalry=True)
         self.feed_forward = _FeedForward(size.dimension, size.feedforward, generators)
 
 
 class Transformer(nn.Module):
     """R replicates of the network, initialised from the seeds `seed`, `seed` + 1, … each on its own.
 
-    Positions go in and out in the units of the data. Within, they are relative to where the tracks start and in
-    units of `length_scale` (R,), which training sets.
+    Positions go in and out in the units of the data. Within, they are relative to where the tracks start and
+    in units of `length_scale` (R,), which training sets.
     """
 
     def __init__(self, architecture: Architecture, replicates: int, seed: int = 0):
@@ -257,7 +299,7 @@ class Transformer(nn.Module):
         generators = [torch.Generator().manual_seed(seed + replicate) for replicate in range(replicates)]
         self.register_buffer("length_scale", torch.ones(replicates))
         tokens = [torch.randn(2, size.dimension, generator=generator) for generator in generators]
-        self.tokens = nn.Parameter(torch.stack(tokens))
+        self.tokens = nn.Parameter(_TOKEN_SCALE * torch.stack(tokens))
         self.encoder = nn.ModuleList([_EncoderLayer(size, generators) for _ in range(size.encoder_layers)])
         self.decoder = nn.ModuleList([_DecoderLayer(size, generators) for _ in range(size.decoder_layers)])
         self.pointer = _Pointer(size.dimension, size.pointers, generators)
@@ -277,8 +319,8 @@ class Transformer(nn.Module):
     def forward(self, measurements: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
         """Return the next positions (R, B, D, N, 2) after each of the D frames of outputs (R, B, D, N, 2).
 
-        measurements (R, B, W, N, 2), W ≥ D, ends one frame after outputs does: the plain forward pass, which sees
-        all frames at once through causal masks.
+        measurements (R, B, W, N, 2), W ≥ D, ends one frame after outputs does: the plain forward pass, which
+        sees all frames at once through causal masks.
         """
         frame = self.frame_of_reference(outputs[:, :, 0])
         found = self.positions_after(frame.inward(measurements), frame.inward(outputs))
@@ -290,6 +332,15 @@ class Transformer(nn.Module):
 
     def positions_after(self, measurements: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
         """As forward, in inner coordinates."""
+        return self.positions_and_owners(measurements, outputs, measurements[..., :0])[0]
+
+    def positions_and_owners(
+        self, measurements: torch.Tensor, outputs: torch.Tensor, owners: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As positions_after, and the weight (R, B, D, N, n) of each owner's detections in the pointers.
+
+        owners (R, B, W, N, n) is one-hot: whose each detection is.
+        """
         size = self.architecture
         detections = self._detections(measurements, 0)
         decoded = self._outputs(outputs, measurements.shape[2] - outputs.shape[2])
@@ -302,8 +353,10 @@ class Transformer(nn.Module):
             cross = layer.cross_attention
             x = x + cross(x, decoded, *cross.keys_values(encoded, detections), look_across)
             x = x + layer.feed_forward(x)
-        pointed = self.pointer.keys_values(encoded, detections)
-        return self.pointer(x, decoded, *pointed, look_across).view(outputs.shape)
+        keys, values = self.pointer.keys_values(encoded, detections)
+        values = torch.cat([values, owners.flatten(2, 3).flatten(0, 1)[:, None]], -1)
+        positions, weights = self.pointer(x, decoded, keys, values, look_across)
+        return positions.view(outputs.shape), weights.unflatten(2, outputs.shape[2:4])
 
     def _encode(self, detections: _Places) -> torch.Tensor:
         seen = _window(detections.times, detections.times, self.architecture.encoder_lookback)
@@ -399,8 +452,8 @@ class IncrementalDecoding:
     def observe_all(self, measurements: torch.Tensor) -> None:
         """Encode all T frames (R, B, T, N, 2) at once; then call positions_after for frames 1, 2, … in turn.
 
-        The same keys and values as by observe, which costs less work and more calls. What is decoded at frame t
-        still sees no frame after t.
+        The same keys and values as by observe, which costs less work and more calls. What is decoded at frame
+        t still sees no frame after t.
         """
         here = self.network._detections(measurements, 0)
         self._append_encoded(self.network._encode(here), here)
@@ -411,7 +464,7 @@ class IncrementalDecoding:
         self._pointer.append(*self.network.pointer.keys_values(x, here))
 
     def positions_after(self, outputs: torch.Tensor, frame: int | None = None) -> torch.Tensor:
-        """Return the positions (R, B, N, 2) at `frame` (default: the last observed), outputs being those before."""
+        """Return the positions (R, B, N, 2) at `frame`, by default the last observed, after the outputs."""
         frame = self.frame if frame is None else frame
         end = (frame + 1) * self.size.particles
         window = self.size.encoder_lookback * self.size.particles
@@ -423,7 +476,7 @@ class IncrementalDecoding:
             x = x + layer.attention(x, here, *own.last(back))
             x = x + layer.cross_attention(x, here, *cross.last(window, end))
             x = x + layer.feed_forward(x)
-        return self.network.pointer(x, here, *self._pointer.last(window, end))
+        return self.network.pointer(x, here, *self._pointer.last(window, end))[0]
 
 
 class _Cache:
