@@ -36,8 +36,9 @@ MODES = (CLOSED_LOOP, TEACHER_FORCING)
 _BETAS = (0.9, 0.98)
 # Bounds the loss of a pointer that is wholly on the wrong detection.
 _LEAST_WEIGHT = 1e-4
-# Validation sequences tracked at a time; bounds the memory of the caches.
-_TRACKED_AT_A_TIME = 100
+# Bounds on memory, over all replicates: sequences tracked and frames that gradients are taken of, at a time.
+_TRACKED_AT_A_TIME = 300
+_FRAMES_AT_A_TIME = 3000
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,11 @@ class Training:
     def _outputs(self, measurements: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         if self.schedule.mode == TEACHER_FORCING:
             return truth
+        at_a_time = max(1, _TRACKED_AT_A_TIME // len(truth))
+        parts = zip(measurements.split(at_a_time, 1), truth.split(at_a_time, 1), strict=True)
+        return torch.cat([self._closed_loop(*part) for part in parts], 1)
+
+    def _closed_loop(self, measurements: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         decoding = IncrementalDecoding(self.network, measurements.shape)
         decoding.observe_all(measurements)
         outputs = truth.clone()
@@ -203,16 +209,25 @@ class Training:
     def _step(self, step: int, measurements, outputs, owners, targets, particles) -> torch.Tensor:
         for group in self._optimiser.param_groups:
             group["lr"] = self.schedule.rate(step)
+        self._optimiser.zero_grad()
+        losses = 0
+        at_a_time = max(1, _FRAMES_AT_A_TIME // (targets.shape[0] * targets.shape[2]))
+        data = (measurements, outputs, owners, targets, particles)
+        for part in zip(*(x.split(at_a_time, 1) for x in data), strict=True):
+            share = part[0].shape[1] / measurements.shape[1]
+            part_losses = share * self._losses(*part)
+            part_losses.sum().backward()
+            losses = losses + part_losses.detach()
+        self._clip()
+        self._optimiser.step()
+        return losses
+
+    def _losses(self, measurements, outputs, owners, targets, particles) -> torch.Tensor:
         found, weights = self.network.positions_and_owners(measurements, outputs, owners)
         squared = (found - targets).square().sum(-1)
         right = torch.take_along_dim(weights, particles, dim=-1)[..., 0]
         missed = -torch.log(right + _LEAST_WEIGHT)
-        losses = (squared + self.schedule.association_weight * missed).mean((2, 3)).mean(1)
-        self._optimiser.zero_grad()
-        losses.sum().backward()
-        self._clip()
-        self._optimiser.step()
-        return losses.detach()
+        return (squared + self.schedule.association_weight * missed).mean((1, 2, 3))
 
     def _clip(self) -> None:
         # Each replicate by its own norm, so that none feels the others.
@@ -246,8 +261,9 @@ def closed_loop_scores(
 
 def _tracked(network: Transformer, measurements, truth) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     device = network.length_scale.device
-    for start in range(0, len(measurements), _TRACKED_AT_A_TIME):
-        chosen = slice(start, start + _TRACKED_AT_A_TIME)
+    at_a_time = max(1, _TRACKED_AT_A_TIME // network.replicates)
+    for start in range(0, len(measurements), at_a_time):
+        chosen = slice(start, start + at_a_time)
         scene, true = (
             torch.from_numpy(x[chosen]).to(device).expand(network.replicates, *x[chosen].shape)
             for x in (measurements, truth)

@@ -154,16 +154,16 @@ def _away_from_others(positions: torch.Tensor, tracks: int) -> torch.Tensor:
 class _GeometricQuery(nn.Module):
     """Queries (R, B, heads, L, width) whose product with keys gives the logits of the module's docstring.
 
-    With `particles` a term is added where two tokens are of the same track; otherwise, with `rivalry`, that
-    of the other tracks.
+    With `same_track` an amplitude is added where two tokens are of the same track, the same for all tracks;
+    otherwise, with `rivalry`, the term of the other tracks.
     """
 
     def __init__(
-        self, dimension, heads, forgetting, generators, *, particles: int = 0, rivalry=False, scale=0.5
+        self, dimension, heads, forgetting, generators, *, same_track=False, rivalry=False, scale=0.5
     ):
         super().__init__()
         self.heads, self.size = heads, dimension // heads
-        self.sizes = (2 * len(_FREQUENCIES), self.size, 2, 2, particles, int(rivalry))
+        self.sizes = (2 * len(_FREQUENCIES), self.size, 2, 2, int(same_track), int(rivalry))
         waves, content, direction, rates, same, rival = torch.zeros(heads, sum(self.sizes)).split(
             self.sizes, -1
         )
@@ -279,7 +279,7 @@ class _EncoderLayer(nn.Module):
 class _DecoderLayer(nn.Module):
     def __init__(self, size: Architecture, generators):
         super().__init__()
-        self.attention = _Attention(size.dimension, size.heads, generators, particles=size.particles)
+        self.attention = _Attention(size.dimension, size.heads, generators, same_track=True)
         self.cross_attention = _Attention(size.dimension, size.heads, generators, rivalry=True)
         self.feed_forward = _FeedForward(size.dimension, size.feedforward, generators)
 
