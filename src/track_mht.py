@@ -1,6 +1,10 @@
 """Track the particles of a dataset with the Multiple Hypothesis Tracker."""
 
+import sys
+from contextlib import ExitStack
 from pathlib import Path
+
+import numpy as np
 
 from command_line import (
     ArgumentParser,
@@ -10,7 +14,7 @@ from command_line import (
     run,
 )
 from mpt import kalman, mht
-from mpt.tables import TrackWriter, dataset_parameters, read_scenes
+from mpt.tables import MARGINS, TableWriter, TrackWriter, dataset_parameters, read_scenes
 
 ESTIMATES = {
     "filtered": lambda model, path, initial: kalman.filter_states(model, path, initial)[0],
@@ -60,13 +64,25 @@ def main() -> None:
         "--solver",
         choices=mht.SOLVERS,
         default="enumerate",
-        help="how the best hypothesis is found",
+        help="enumerate: look at every hypothesis; refilter: and filter each anew in every frame, which only "
+        "takes longer; assignment: branch and bound, for many particles",
     )
     parser.add_argument(
         "--estimate",
         choices=ESTIMATES,
         default="filtered",
         help="the positions written: given the measurements so far, given all, or the raw detection",
+    )
+    parser.add_argument(
+        "--margin",
+        type=Path,
+        help="margins.parquet to write: what another detection would cost each track in each frame",
+    )
+    parser.add_argument(
+        "--node-limit",
+        type=positive_int,
+        default=mht.NODE_LIMIT,
+        help="nodes that the assignment solver searches in a window at most",
     )
     parser.add_argument("--threads", type=positive_int, default=1, help="sequences tracked at a time")
     parser.add_argument("--output", type=Path, required=True, help="tracks.parquet to write")
@@ -83,10 +99,14 @@ def main() -> None:
         "velocity_spread": flags.velocity_spread,
         "process_noise_model": flags.process_noise_model,
         "solver": flags.solver,
+        "node_limit": flags.node_limit,
         "estimate": flags.estimate,
         "dataset": dataset_parameters(flags.measurements),
     }
-    with TrackWriter(flags.output, parameters) as tracks:
+    unproven, widest = 0, 0.0
+    with ExitStack() as files:
+        tracks = files.enter_context(TrackWriter(flags.output, parameters))
+        margins = flags.margin and files.enter_context(TableWriter(flags.margin, MARGINS, parameters))
         for scenes in read_scenes(flags.measurements, flags.initial):
             decisions = mht.track(
                 scenes.measurements,
@@ -94,15 +114,36 @@ def main() -> None:
                 flags.lookback,
                 model,
                 solver=flags.solver,
+                margins=margins is not None,
+                node_limit=flags.node_limit,
                 threads=flags.threads,
                 experiments=scenes.experiments,
             )
             path = decisions.path(scenes.measurements, scenes.initial)
-            tracks.write(
-                scenes.experiments,
-                ESTIMATES[flags.estimate](model, path, scenes.initial),
-                decisions.detection,
-            )
+            positions = ESTIMATES[flags.estimate](model, path, scenes.initial)
+            tracks.write(scenes.experiments, positions, decisions.detection)
+            if margins is not None:
+                margins.write(margin_columns(scenes.experiments, decisions))
+            unproven += np.count_nonzero(decisions.gap)
+            widest = max(widest, decisions.gap.max())
+    if unproven:
+        print(
+            f"track_mht.py: {unproven} frames were decided without proof, by hypotheses that cost at most "
+            f"{widest:.3g} more than the best: raise --node-limit",
+            file=sys.stderr,
+        )
+
+
+def margin_columns(experiments: np.ndarray, decisions: mht.Decisions) -> dict[str, np.ndarray]:
+    """Return the columns of the margins of frames 1 … T - 1."""
+    B, T, N = decisions.detection.shape
+    return {
+        "experiment": np.repeat(experiments, (T - 1) * N),
+        "frame": np.tile(np.repeat(np.arange(1, T), N), B),
+        "track": np.tile(np.arange(N), B * (T - 1)),
+        "margin": np.ma.masked_invalid(decisions.margin[:, 1:].ravel()),
+        "gap": np.repeat(decisions.gap[:, 1:].ravel(), N),
+    }
 
 
 if __name__ == "__main__":

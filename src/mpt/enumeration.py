@@ -13,7 +13,8 @@ import numpy as np
 
 from mpt.compiled import compiled
 
-# Hypotheses that are equal by symmetry differ by rounding: costs within this fraction of the least are tied.
+# Hypotheses that are equal by symmetry differ by rounding: costs within this fraction of the least are
+# tied.
 TIE = 2.0**-40
 
 
@@ -81,7 +82,6 @@ def decide(
     extended = np.empty((N, N, N ** (lookback - 1)))
     total = np.empty(P**lookback)
     least = np.empty(P)
-    kept = N ** max(lookback - 2, 0)
     for b in range(B):
         state, following = states[0], states[1]
         for i in range(N):
@@ -94,27 +94,31 @@ def decide(
         histories = 1
         hypotheses = 1
         for t in range(1, T):
-            _extend(b, t, tracks, histories, measurements, precision, state, extended)
+            extend(b, t, tracks, histories, measurements, precision, state, extended)
             _add_tracks(tracks, hypotheses, digit, history, extended, total)
             if t == T - 1:
                 cost[b] = _decide_window(b, t, tracks, lookback, permutation, total, least, detection, margin)
                 break
-            if t < lookback:
-                _update(b, t, tracks, 1, digit[0], histories, measurements, gain, state, extended, following)
-                histories *= N
-                hypotheses *= P
-            else:
+            oldest = 0
+            if t >= lookback:
                 _fold(tracks, hypotheses, total)
                 oldest = _first_of_least(total, P)
                 _decide_frame(b, t - lookback + 1, tracks, oldest, permutation, total, detection, margin)
-                if lookback == 1:
-                    _update_decided(
-                        b, t, tracks, digit[oldest], measurements, gain, state, extended, following
-                    )
-                else:
-                    _update(
-                        b, t, tracks, N, digit[oldest], kept, measurements, gain, state, extended, following
-                    )
+            histories = advance(
+                b,
+                t,
+                tracks,
+                lookback,
+                digit[oldest],
+                histories,
+                measurements,
+                gain,
+                state,
+                extended,
+                following,
+            )
+            if t < lookback:
+                hypotheses *= P
             state, following = following, state
 
 
@@ -127,7 +131,7 @@ def _factorial(tracks):
 
 
 @compiled
-def _extend(b, t, tracks, histories, measurements, precision, state, extended):
+def extend(b, t, tracks, histories, measurements, precision, state, extended):
     """Predict the state of every history and add the distance of every detection to its cost."""
     N = len(tracks)
     weight = precision[t]
@@ -161,6 +165,23 @@ def _add_tracks(tracks, hypotheses, digit, history, extended, total):
         for i in range(2, N):
             for a in range(hypotheses):
                 total[first + a] += extended[i, digit[p, i], history[i, a]]
+
+
+@compiled
+def advance(b, t, tracks, lookback, decided, histories, measurements, gain, state, extended, following):
+    """Update the histories by the detections of frame t, and return how many they are.
+
+    If the window is full, those that have other digits than `decided` (N,) in its oldest frame are dropped.
+    """
+    if t < lookback:
+        _update(b, t, tracks, 1, decided, histories, measurements, gain, state, extended, following)
+        histories *= len(tracks)
+    elif lookback > 1:
+        kept = histories // len(tracks)
+        _update(b, t, tracks, len(tracks), decided, kept, measurements, gain, state, extended, following)
+    else:
+        _update_decided(b, t, tracks, decided, measurements, gain, state, extended, following)
+    return histories
 
 
 @compiled
