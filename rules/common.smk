@@ -182,12 +182,16 @@ def style_flags() -> dict:
     return palettes | {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
 
 
-def profile_flags(wildcards) -> str:
-    return flags({key: value for key, value in COSTS[wildcards.cost].items() if key != "title"})
+def mht_profile_flags(wildcards) -> str:
+    cost = COSTS[wildcards.cost]
+    scene = {key: value for key, value in CONFIG["simulation"].items() if key != "confinement"}
+    return flags(scene | {key: value for key, value in cost.items() if key != "title"})
 
 
 def transformer_profile_flags(wildcards) -> str:
-    return f"{profile_flags(wildcards)} {flags(CONFIG['transformer'])}"
+    cost = COSTS[wildcards.cost]
+    sequence = {"particles": CONFIG["simulation"]["particles"], "frames": cost["frames"]}
+    return flags(sequence | {"lookbacks": cost["lookbacks"]} | CONFIG["transformer"])
 
 
 def config_text() -> str:

@@ -27,6 +27,9 @@ rule profile_mht:
     input:
         script=script("profile_mht"),
         modules=modules("profile_mht"),
+        # Run under an emulator, by which the plugin counts.
+        emulated=[script("track_marked"), *modules("track_marked")],
+        plugin=f"{SOURCES}/counting/arithmetic.c",
     output:
         "results/flops/{cost}/mht.parquet",
     log:
@@ -40,6 +43,6 @@ rule profile_mht:
         mem_mb=2000,
         runtime=30,
     params:
-        flags=profile_flags,
+        flags=mht_profile_flags,
     shell:
         "python {input.script:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -152,7 +152,7 @@ def test_the_schema_knows_the_choices_of_the_scripts():
     panels = yaml.safe_load(SCHEMA.read_text())["properties"]["figures"]["properties"]["panels"]["items"]
     assert definitions["process_noise_model"]["enum"] == list(kalman.PROCESS_NOISE_MODELS)
     assert definitions["mht"]["properties"]["estimate"]["enum"] == list(track_mht.ESTIMATES)
-    assert definitions["mht"]["properties"]["solver"]["enum"] == list(mht.SOLVERS)
+    assert definitions["solver"]["enum"] == list(mht.SOLVERS)
     assert definitions["control_tracker"]["properties"]["control"]["enum"] == list(track_control.NEEDED)
     assert definitions["training"]["properties"]["mode"]["enum"] == list(training.MODES)
     assert definitions["training"]["properties"]["precision"]["enum"] == list(devices.PRECISIONS)
