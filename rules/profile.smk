@@ -37,7 +37,7 @@ rule profile_mht:
     benchmark:
         "results/benchmarks/profile_mht/{cost}.tsv"
     conda:
-        "../envs/mht.yaml"
+        "../envs/profile.yaml"
     threads: 1
     resources:
         mem_mb=2000,

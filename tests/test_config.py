@@ -138,7 +138,8 @@ def test_a_tracker_may_set_exactly_the_keys_of_its_sections(config):
 
 @pytest.mark.parametrize("key", ["heads", "pointers"])
 def test_a_dimension_that_the_heads_do_not_divide_is_refused(config, key):
-    (line,) = problems(change(config, f"transformer.{key}", 3), SCHEMA)
+    config["transformer"] |= {"dimension": 64, "heads": 4, "pointers": 4, key: 3}
+    (line,) = problems(config, SCHEMA)
     assert re.match(rf"studies\.figure_2a\.trackers\[2\]\.{key}: .*64.*3", line)
 
 
@@ -253,32 +254,37 @@ def test_a_study_set_to_null_asks_for_nothing(config):
     assert "T25_sigma7" not in jobs.test_sets
 
 
-OTHER = {
-    "process_noise_model": "literal",
-    "estimate": "smoothed",
-    "solver": "refilter",
-    "mode": "teacher_forcing",
-    "batches": "unlimited",
-    "precision": "bfloat16",
-    "warmup_fraction": 0.5,
-    "heads": 2,
-    "pointers": 2,
-    "dimension": 32,
-}
+def another(key: str, value):
+    """Return a value of the key that is allowed and not the one given."""
+    words = {
+        "process_noise_model": "literal",
+        "estimate": "smoothed",
+        "solver": "refilter",
+        "mode": "teacher_forcing",
+        "batches": "unlimited",
+        "precision": "bfloat16",
+    }
+    if key in words:
+        return words[key]
+    if key in ("heads", "pointers"):
+        return 1 if value > 1 else 2
+    if value == "known":
+        return 3
+    return 2 * value if isinstance(value, int) else value / 2
 
 
 @pytest.mark.parametrize(("position", "method"), [(1, "mht"), (2, "transformer"), (0, "control")])
 def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, position, method):
     tracker = config["studies"]["figure_2a"]["trackers"][position]
-    keys = [key for section in SECTIONS[method] for key in config[section]]
+    defaults = {key: value for section in SECTIONS[method] for key, value in config[section].items()}
     names = []
-    for change_of_tracker in [{}, *({key: OTHER.get(key, 3)} for key in keys)]:
+    for change_of_tracker in [{}, *({key: another(key, value)} for key, value in defaults.items())]:
         config["studies"] = {
             "figure_2a": {**config["studies"]["figure_2a"], "trackers": [tracker | change_of_tracker]}
         }
         assert problems(config, SCHEMA) == []
         names += plan(config).trackers_on["T150_sigma7"]
-    assert len(names) == len(set(names)) >= len(keys) + 1
+    assert len(names) == len(set(names)) >= len(defaults) + 1
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
 
 

@@ -26,7 +26,7 @@ def packages(environment: Path) -> dict[str, str]:
     for dependency in yaml.safe_load(environment.read_text())["dependencies"]:
         if isinstance(dependency, dict):
             found |= dict(line.split("==") for line in dependency["pip"])
-        else:
+        elif dependency != "pip":
             name, _, version = dependency.partition("=")
             found[CONDA_NAMES.get(name, name)] = version
     return found
