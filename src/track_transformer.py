@@ -55,6 +55,8 @@ def main() -> None:
             f"{flags.model}: has {len(replicates)} replicates; --output names {len(flags.output)} files "
             "(--replicate chooses one)"
         )
+    if len(set(flags.output)) < len(flags.output):
+        raise InputError("--output names a file twice")
     check_fits(flags, network.architecture)
 
     parameters = {"tracker": "transformer", "training": training}

@@ -8,6 +8,7 @@ those of AdamW.
 import hashlib
 import json
 import math
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -52,6 +53,8 @@ def main() -> None:
     """Read the flags, train, write the model and its learning curve."""
     flags = parse_flags()
     torch.set_num_threads(flags.threads)
+    # On a GPU cuBLAS is deterministic only with a workspace of fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     device = choose_device(flags.device)
     dataset = TrainingSet(flags)
@@ -101,11 +104,11 @@ def main() -> None:
     while training.epoch < schedule.epochs:
         try:
             losses = training.run_epoch()
+            due = training.epoch % flags.validate_every == 0 or training.epoch == schedule.epochs
+            if due:
+                curve += learning_curve_rows(training, losses, *closed_loop_scores(network, *validation))
         except Divergence as error:
             raise InputError(f"{error}; {checkpoint.last()}") from error
-        due = training.epoch % flags.validate_every == 0 or training.epoch == schedule.epochs
-        if due:
-            curve += learning_curve_rows(training, losses, *closed_loop_scores(network, *validation))
         report.epoch(losses, curve)
         checkpoint.save_if_due(training, curve)
     write_learning_curve(flags, parameters, curve)
@@ -200,6 +203,9 @@ def parse_flags():
     add("--output", type=Path, required=True, metavar="model.pt", help="model to write")
     flags = parser.parse_args()
     flags.learning_curve = flags.learning_curve or flags.output.with_name("learning_curve.parquet")
+    for path in (flags.output, flags.learning_curve):
+        if path.is_dir():
+            raise InputError(f"{path}: is a directory, not a file")
     return flags
 
 
@@ -219,6 +225,9 @@ def fraction(text: str) -> float:
 class TrainingSet:
     """The experiments of the datasets, one block for each replicate, or fresh ones of the same kind."""
 
+    # Of motion.simulate, and of a dataset.
+    _MOTION = ("process_noise", "measurement_noise", "initial_spread", "drift_spread", "seed")
+
     def __init__(self, flags):
         """Read and check the datasets."""
         self._flags = flags
@@ -234,6 +243,12 @@ class TrainingSet:
                         f"{directory}: {name} is {other[name]}, "
                         f"but {self.parameters[name]} in {flags.dataset[0]}"
                     )
+        for name in self._MOTION:
+            if not isinstance(self.parameters.get(name), int | float):
+                raise InputError(
+                    f"{flags.dataset[0]}: its parameter {name!r} is {self.parameters.get(name)!r}, not a "
+                    "number; validation sequences are simulated with it"
+                )
         self._fixed = None if self.unlimited else self._read()
 
     def _read(self) -> Sequences:
@@ -272,19 +287,11 @@ class TrainingSet:
         return made.measurements, made.positions
 
     def _simulate(self, experiments: np.ndarray, stream: Stream):
-        names = (
-            "frames",
-            "particles",
-            "process_noise",
-            "measurement_noise",
-            "initial_spread",
-            "drift_spread",
-        )
+        names = ("frames", "particles", *self._MOTION)
         box = self.parameters.get("confinement")
         return simulate(
             experiments,
             **{name: self.parameters[name] for name in names},
-            seed=self.parameters["seed"],
             half_width=box["half_width"] if box else None,
             stream=stream,
         )

@@ -39,9 +39,10 @@ def load_model(path: str | os.PathLike, device: torch.device) -> tuple[Transform
     try:
         network = Transformer(Architecture(**contents["architecture"]), contents["replicates"])
         network.load_state_dict(contents["network"])
+        parameters = contents["parameters"]
     except (KeyError, TypeError, RuntimeError, InputError) as error:
         raise InputError(f"{path}: a damaged model file: {error}") from error
-    return network.to(device).eval(), contents["parameters"]
+    return network.to(device).eval(), parameters
 
 
 def write_whole(path: str | os.PathLike, contents: dict) -> None:

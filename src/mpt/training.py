@@ -90,14 +90,14 @@ class Schedule:
 
 
 class Divergence(InputError):
-    """The loss is no longer a number, or grew far beyond where it began."""
+    """The loss, its gradient or the tracks are no longer numbers, or the loss has grown."""
 
 
 class Training:
     """A network in training; `epoch` epochs are done."""
 
-    # A loss this many times that of a tracker that stays at the start has diverged.
-    _EXPLODED = 10.0
+    # An epoch whose loss is this many times that of the untrained network has diverged.
+    _GROWN = 3.0
 
     def __init__(
         self,
@@ -120,11 +120,13 @@ class Training:
             network.parameters(), lr=schedule.learning_rate, betas=_BETAS, weight_decay=schedule.weight_decay
         )
         self.epoch = 0
+        self._untrained_losses: torch.Tensor | None = None
 
     def state(self) -> dict:
         """Return all that later epochs depend on, for torch.save."""
         return {
             "epoch": self.epoch,
+            "untrained_losses": self._untrained_losses,
             "network": self.network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
         }
@@ -133,12 +135,12 @@ class Training:
         """Go on from a state."""
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self.epoch = state["epoch"]
+        self.epoch, self._untrained_losses = state["epoch"], state["untrained_losses"]
 
     def run_epoch(self) -> np.ndarray:
         """Train one epoch; returns the mean loss (R,) in squared length scales.
 
-        Raises Divergence, naming the step and replicate, if a loss is not finite or has exploded.
+        Raises Divergence, naming the step and replicate.
         """
         streams = [
             np.random.default_rng([self.seed + replicate, self.epoch])
@@ -153,14 +155,17 @@ class Training:
         targets = (torch.take_along_dim(truth[:, :, 1:], particles, dim=3), particles)
         experiments = truth.shape[1]
         order = torch.stack([torch.from_numpy(stream.permutation(experiments)) for stream in streams])
+        if self._untrained_losses is None:
+            with torch.no_grad():
+                self._untrained_losses = sum(self._parts_of_losses(*inputs, *targets))
         losses = []
-        limit = self._EXPLODED * (truth - truth[:, :, :1]).square().sum(-1).mean((1, 2, 3))
         for batch in order.to(self.device).tensor_split(self.schedule.batches, dim=1):
             step = self.epoch * self.schedule.batches + len(losses)
             losses.append(self._step(step, *(_take(x, batch) for x in (*inputs, *targets))))
-            self._check(losses[-1], limit, step)
+        mean = torch.stack(losses).mean(0)
+        _require(mean <= self._GROWN * self._untrained_losses, "loss has grown to", step, mean)
         self.epoch += 1
-        return torch.stack(losses).mean(0).cpu().numpy()
+        return mean.cpu().numpy()
 
     def _inner_coordinates(self, sequences: Sequences, streams) -> tuple[torch.Tensor, torch.Tensor]:
         # Isotropic motion has no preferred direction: turn and mirror every sequence anew.
@@ -186,6 +191,7 @@ class Training:
         outputs = truth.clone()
         for t in range(1, truth.shape[2]):
             found = decoding.positions_after(outputs[:, :, t - 1], t)
+            _require(torch.isfinite(found), "tracks are", self.epoch * self.schedule.batches)
             lost = self._distances(found, truth[:, :, t]).amax(-1) > self.schedule.rescue_distance
             outputs[:, :, t] = torch.where(lost[..., None, None], truth[:, :, t], found)
         return outputs
@@ -206,21 +212,26 @@ class Training:
         matching = metrics.match(*(x[:, :, :-1].flatten(0, 1).cpu().numpy() for x in (outputs, truth)))
         return torch.from_numpy(matching).to(self.device).unflatten(0, truth.shape[:2])[..., None]
 
-    def _step(self, step: int, measurements, outputs, owners, targets, particles) -> torch.Tensor:
+    def _step(self, step: int, *data: torch.Tensor) -> torch.Tensor:
         for group in self._optimiser.param_groups:
             group["lr"] = self.schedule.rate(step)
         self._optimiser.zero_grad()
         losses = 0
-        at_a_time = max(1, _FRAMES_AT_A_TIME // (targets.shape[0] * targets.shape[2]))
-        data = (measurements, outputs, owners, targets, particles)
-        for part in zip(*(x.split(at_a_time, 1) for x in data), strict=True):
-            share = part[0].shape[1] / measurements.shape[1]
-            part_losses = share * self._losses(*part)
-            part_losses.sum().backward()
-            losses = losses + part_losses.detach()
-        self._clip()
+        for part in self._parts_of_losses(*data):
+            part.sum().backward()
+            losses = losses + part.detach()
+        _require(torch.isfinite(losses), "loss is", step, losses)
+        norms = self._clip()
+        _require(torch.isfinite(norms), "gradient is", step, norms)
         self._optimiser.step()
         return losses
+
+    def _parts_of_losses(self, *data: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield what the experiments, a few at a time, add to the mean losses (R,)."""
+        replicates, experiments, frames = data[0].shape[:3]
+        at_a_time = max(1, _FRAMES_AT_A_TIME // (replicates * (frames - 1)))
+        for part in zip(*(x.split(at_a_time, 1) for x in data), strict=True):
+            yield part[0].shape[1] / experiments * self._losses(*part)
 
     def _losses(self, measurements, outputs, owners, targets, particles) -> torch.Tensor:
         found, weights = self.network.positions_and_owners(measurements, outputs, owners)
@@ -229,20 +240,15 @@ class Training:
         missed = -torch.log(right + _LEAST_WEIGHT)
         return (squared + self.schedule.association_weight * missed).mean((1, 2, 3))
 
-    def _clip(self) -> None:
+    def _clip(self) -> torch.Tensor:
+        """Shorten long gradients; returns how long they were (R,)."""
         # Each replicate by its own norm, so that none feels the others.
         gradients = [parameter.grad.flatten(1) for parameter in self.network.parameters()]
         norms = torch.stack([gradient.square().sum(1) for gradient in gradients]).sum(0).sqrt()
         shrink = (self.schedule.gradient_clip / (norms + 1e-12)).clamp(max=1.0)
         for gradient in gradients:
             gradient.mul_(shrink[:, None])
-
-    @staticmethod
-    def _check(losses: torch.Tensor, limit: torch.Tensor, step: int) -> None:
-        lost = ~torch.isfinite(losses) | (losses > limit)
-        if lost.any():
-            replicate = int(lost.nonzero()[0, 0])
-            raise Divergence(f"the loss of replicate {replicate} is {losses[replicate]:.3g} at step {step}")
+        return norms
 
 
 def closed_loop_scores(
@@ -252,11 +258,11 @@ def closed_loop_scores(
     jaccard, error = [], []
     for tracks, true in _tracked(network, measurements, truth):
         matching = metrics.match(tracks, true)
-        jaccard.append(metrics.link_jaccard(matching).jaccard)
-        error.append(metrics.position_error(metrics.matched_distances(tracks, true, matching)))
-    shape = (-1, network.replicates, len(jaccard[0]) // network.replicates)
-    jaccard, error = (np.concatenate(list(np.reshape(x, shape)), axis=1) for x in (jaccard, error))
-    return jaccard.mean(1), np.sqrt(np.mean(error**2, axis=1))
+        shape = (network.replicates, -1)
+        jaccard.append(metrics.link_jaccard(matching).jaccard.reshape(shape))
+        distances = metrics.matched_distances(tracks, true, matching)
+        error.append(metrics.position_error(distances).reshape(shape))
+    return np.concatenate(jaccard, 1).mean(1), np.sqrt(np.mean(np.concatenate(error, 1) ** 2, axis=1))
 
 
 def _tracked(network: Transformer, measurements, truth) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -283,3 +289,12 @@ def _rotations(count: int, stream: np.random.Generator) -> np.ndarray:
 def _take(x: torch.Tensor, experiments: torch.Tensor) -> torch.Tensor:
     """Return x (R, E, ...) at experiments (R, i) of each replicate."""
     return torch.take_along_dim(x, experiments.view(*experiments.shape, *[1] * (x.dim() - 2)), dim=1)
+
+
+def _require(good: torch.Tensor, what: str, step: int, values: torch.Tensor | None = None) -> None:
+    """Raise Divergence, naming the first replicate of which not all of `good` (R, ...) is true."""
+    bad = (~good.flatten(1).all(1) if good.dim() > 1 else ~good).nonzero()
+    if len(bad):
+        replicate = int(bad[0, 0])
+        value = "not finite" if values is None else f"{values[replicate]:.3g}"
+        raise Divergence(f"replicate {replicate}: the {what} {value} at step {step}")
