@@ -1,0 +1,171 @@
+"""Count the floating-point operations of the Multiple Hypothesis Tracker per sequence, over lookbacks K.
+
+Each solver of track_mht.py is timed, and counted by the best source that this machine has: `papi`, counters
+of the processor; `emulated`, counters of an emulated processor, for which it takes QEMU and a C compiler;
+`model`, a closed formula. What takes long to emulate is left to the formula.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+
+from command_line import ArgumentParser, int_at_least, non_negative_float, positive_float, positive_int, run
+from mpt import emulation, known_work, mht
+from mpt.hardware_counters import HardwareCounters
+from mpt.known_work import CannotCount
+from mpt.mht_operations import FORMULAS
+from mpt.mht_workload import Workload
+from mpt.tables import OPERATIONS, TableWriter
+
+# A second or two.
+MOST_EMULATED = 2 * 10**7
+TIMINGS = 5
+SECONDS_OF_TIMING = 1.0
+# Kernels for any x86-64: emulators know fewer instructions than this machine may have. And one thread.
+EMULATED_ENVIRONMENT = {
+    "NUMBA_CPU_NAME": "x86-64",
+    "NUMBA_CPU_FEATURES": "",
+    "NUMBA_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+Run = tuple[str, int]
+
+
+def main() -> None:
+    """Read the flags, count and time each solver at each lookback, write the table."""
+    parser = ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--particles", type=positive_int, required=True, metavar="N", help="particles, and so tracks")
+    add("--frames", type=int_at_least(2), required=True, metavar="T", help="frames of a sequence")
+    add("--lookbacks", type=positive_int, nargs="+", required=True, metavar="K", help="in frames")
+    add(
+        "--solvers",
+        choices=mht.SOLVERS,
+        nargs="+",
+        default=["enumerate", "refilter"],
+        help="as of track_mht.py",
+    )
+    add("--process-noise", type=non_negative_float, required=True, metavar="mu", help="pixels a frame")
+    add("--measurement-noise", type=positive_float, required=True, metavar="sigma", help="pixels")
+    add("--initial-spread", type=non_negative_float, required=True, metavar="s0", help="pixels")
+    add("--drift-spread", type=non_negative_float, required=True, metavar="sd", help="pixels a frame")
+    add(
+        "--sequences",
+        type=positive_int,
+        default=10,
+        metavar="B",
+        help="timed and counted at once; default 10",
+    )
+    add("--output", type=Path, required=True, metavar="F", help="the table of operations")
+    flags = parser.parse_args()
+
+    names = ("particles", "frames", "process_noise", "measurement_noise", "initial_spread", "drift_spread")
+    scene = {name: getattr(flags, name) for name in names}
+    runs = [(solver, K) for solver in sorted(set(flags.solvers)) for K in sorted(set(flags.lookbacks))]
+    workload = Workload(sequences=flags.sequences, **scene)
+    seconds = {each: time_per_sequence(workload, *each, flags.sequences) for each in runs}
+    counted, refused = count(runs, workload, scene, flags.sequences)
+    rows = []
+    for each in runs:
+        if each in counted:
+            operations, source = counted[each]
+            rows.append(("mht", *each, operations, 0, source, seconds[each]))
+            print(
+                f"{each[0]}, K = {each[1]}: {operations} operations ({source}), {seconds[each]:.2g} s",
+                flush=True,
+            )
+    parameters = {"tracker": "mht", **scene, "sequences": flags.sequences, "refused_sources": refused}
+    columns = dict(zip(OPERATIONS.schema.names, map(np.array, zip(*rows, strict=True)), strict=True))
+    with TableWriter(flags.output, OPERATIONS, parameters) as writer:
+        writer.write(columns | {"macs": None})
+
+
+def time_per_sequence(workload: Workload, solver: str, lookback: int, sequences: int) -> float:
+    """Return how long tracking takes at best, in seconds a sequence, on one thread."""
+    # Compiles, if that was not done before.
+    workload.track(solver, 1)
+    times = []
+    while len(times) < TIMINGS and sum(times) < SECONDS_OF_TIMING:
+        begin = perf_counter()
+        workload.track(solver, lookback)
+        times.append(perf_counter() - begin)
+    return min(times) / sequences
+
+
+def count(
+    runs: list[Run], workload: Workload, scene: Mapping, sequences: int
+) -> tuple[dict[Run, tuple[int, str]], dict[str, str]]:
+    """Return the operations of each run and their source, and why better sources were refused.
+
+    A run that no source can count is missing.
+    """
+    modelled = {
+        (solver, K): FORMULAS[solver](scene["particles"], K, scene["frames"])
+        for solver, K in runs
+        if solver in FORMULAS
+    }
+    counted = {each: (operations, "model") for each, operations in modelled.items()}
+    refused = {}
+    try:
+        found = count_by_hardware(runs, workload, sequences)
+        return counted | {each: (operations, "papi") for each, operations in found.items()}, refused
+    except CannotCount as reason:
+        refused["papi"] = str(reason)
+        print(f"profile_mht.py: no hardware counters: {reason}", file=sys.stderr)
+    cheap = [each for each in runs if modelled.get(each, 0) <= MOST_EMULATED]
+    try:
+        found = count_by_emulation(cheap, scene)
+        counted |= {each: (operations, "emulated") for each, operations in found.items()}
+    except CannotCount as reason:
+        refused["emulated"] = str(reason)
+        print(f"profile_mht.py: no emulation: {reason}", file=sys.stderr)
+    return counted, refused
+
+
+def count_by_hardware(runs: Iterable[Run], workload: Workload, sequences: int) -> dict[Run, int]:
+    """Return the operations per sequence of each run, counted by the processor; raises CannotCount."""
+    counters = HardwareCounters()
+    counted = {}
+    for each in runs:
+        tracking = counters.count(partial(workload.track, *each))
+        # What is done once for all sequences.
+        beginning = counters.count(partial(workload.track, *each, 0))
+        counted[each] = round((tracking - beginning) / sequences)
+    return counted
+
+
+def count_by_emulation(runs: list[Run], scene: Mapping) -> dict[Run, int]:
+    """Return the operations per sequence of each run, counted under emulation; raises CannotCount."""
+    script = Path(__file__).with_name("track_marked.py")
+    command = [
+        sys.executable,
+        script,
+        "--workload",
+        json.dumps({**scene, "sequences": 1}),
+        "--runs",
+        json.dumps(runs),
+    ]
+    with TemporaryDirectory() as directory:
+        emulator = emulation.Emulator(Path(directory))
+        environment = {**os.environ, **EMULATED_ENVIRONMENT, "NUMBA_CACHE_DIR": directory}
+        # Compiles, which an emulated processor is too slow for.
+        emulation.run(command, environment)
+        operations = emulator.counts(command, environment).sum(axis=1)
+    loops = known_work.loops()
+    known_work.check(dict(zip(loops, np.diff(operations[: 2 * len(loops)])[::2], strict=True)))
+    marks = operations[2 * len(loops) :].reshape(len(runs), 3)
+    per_sequence = np.diff(marks, 2)[:, 0]
+    return dict(zip(runs, per_sequence.tolist(), strict=True))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,41 @@
+"""Track simulated sequences with marks where operations are to be counted; profile_mht.py emulates it.
+
+First come the loops of known work, each between two marks, then the runs of the Multiple Hypothesis Tracker:
+a mark, what is done once for all sequences, a mark, the same with the sequences, a mark. Without an emulator
+it leaves nothing behind but compiled kernels.
+"""
+
+import json
+
+from command_line import ArgumentParser, run
+from mpt.emulation import mark
+from mpt.known_work import loops
+from mpt.mht_workload import Workload
+
+
+def main() -> None:
+    """Read the flags, run everything."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--workload", type=json.loads, required=True, metavar="JSON", help="arguments of Workload"
+    )
+    parser.add_argument("--runs", type=json.loads, required=True, metavar="JSON", help="[[solver, K], ...]")
+    flags = parser.parse_args()
+    workload = Workload(**flags.workload)
+
+    for loop, _ in loops().values():
+        mark()
+        loop()
+        mark()
+    # What is compiled, or loaded, is so on a solver's first call.
+    for solver in {solver for solver, _ in flags.runs}:
+        workload.track(solver, 1)
+    for solver, lookback in flags.runs:
+        for sequences in (0, None):
+            mark()
+            workload.track(solver, lookback, sequences)
+        mark()
+
+
+if __name__ == "__main__":
+    run(main)
