@@ -14,13 +14,14 @@ frame t_i weighs token j by the softmax over j of
 
 with content queries q_i and keys k_j, and a direction g_i, a sharpness s_i > 0, a rivalry c_i, a forgetting
 rate a_i > 0 and amplitudes w_if that are linear in the token's content, per head. The rivalry is there
-where tracks look at detections: u_i leads away from the other tracks, ũ_i = u_i exp(−|u_i|²/8) fades where
-they are far. For two tracks, s = 1/2S and c = 1, the terms of s are the logarithm of the odds of the joint
-assignment. Token i takes from token j the value v_j and the displacement x_j − x_i. The weights sum to one,
-so translating the scene translates the output; multiplied out, every term is a product of something of i
-and something of j, so that a key is a vector (with |x_j|² in it) and the caches of standard attention
-serve. The output is the last position plus a convex combination of displacements to detections (a pointer),
-so it is never far from what was detected.
+where tracks look at detections: u_i leads away from the other tracks, and ũ_i = u_i exp(−|u_i|²/8)/√(|u_i|²
++ 0.1²) fades where they are far. (For two tracks, the log odds of the joint assignment, (z_1 − z_2)·(y_1 −
+y_2)/S, enter in this way; a direction of fixed length keeps tracks from becoming one where those odds are
+even.) Token i takes from token j the value v_j and the displacement x_j − x_i. The weights sum to one, so
+translating the scene translates the output; multiplied out, every term is a product of something of i and
+something of j, so that a key is a vector (with |x_j|² in it) and the caches of standard attention serve.
+The output is the last position plus a convex combination of displacements to detections (a pointer), so it
+is never far from what was detected.
 
 All parameters have a leading axis of replicates R: independent networks that run and train side by side.
 """
@@ -41,6 +42,9 @@ _FORGETTING = (2.0, 0.6, 0.2, 0.05)
 # At unit length scale, s = 1/2 is the log-likelihood of a Gaussian displacement.
 _SHARPNESS = 0.5
 _RIVALRY = 1.0
+# Farther apart than this, rivals repel each other by direction alone, so that tracks that have met part
+# again.
+_NEAR = 0.1
 # Small, so that what attention finds outweighs what tokens start with.
 _TOKEN_SCALE = 0.1
 _POINTER_FORGETTING = (4.0, 1.0)
@@ -148,7 +152,8 @@ def _away_from_others(positions: torch.Tensor, tracks: int) -> torch.Tensor:
     itself = torch.eye(tracks, dtype=torch.bool, device=positions.device)
     nearest = (-_SHARPNESS * squared).masked_fill(itself, -torch.inf).softmax(-1)
     away = places - nearest @ places
-    return (away * torch.exp(-away.square().sum(-1, keepdim=True) / 8)).flatten(2, 3)
+    squared = away.square().sum(-1, keepdim=True)
+    return (away * torch.rsqrt(squared + _NEAR**2) * torch.exp(-squared / 8)).flatten(2, 3)
 
 
 class _GeometricQuery(nn.Module):
