@@ -1,0 +1,343 @@
+"""The transformer against a plain implementation of its formulas, and what must not change its tracks."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mpt.errors import InputError
+from mpt.transformer import Architecture, IncrementalDecoding, Transformer
+
+FRAMES = 8
+SEQUENCES = 3
+
+
+def make_network(particles=2, encoder_lookback=4, decoder_lookback=3, replicates=1, seed=0, frames=FRAMES):
+    """Return a network of which every parameter is far from where it is initialised."""
+    architecture = Architecture(
+        particles=particles,
+        frames=frames,
+        encoder_lookback=encoder_lookback,
+        decoder_lookback=decoder_lookback,
+        dimension=8,
+        heads=2,
+        encoder_layers=2,
+        decoder_layers=2,
+        feedforward=12,
+        pointers=2,
+    )
+    network = Transformer(architecture, replicates, seed)
+    generator = torch.Generator().manual_seed(100 + seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+        network.length_scale.uniform_(0.5, 2.0, generator=generator)
+    return network
+
+
+def make_scene(particles=2, replicates=1, seed=0, frames=FRAMES):
+    """Return positions z (R, B, T, N, 2) and starts (R, B, N, 2), all within a few units of each other."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (replicates, SEQUENCES, frames, particles, 2)
+    z = 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
+    start = 2 * torch.randn((*shape[:2], particles, 2), generator=generator, dtype=torch.float64)
+    return z + 5, start + 5
+
+
+@torch.no_grad()
+def closed_loop(network, z, start):
+    """Track in double precision, in inner coordinates, frame by frame."""
+    decoding = IncrementalDecoding(network, z.shape)
+    tracks = torch.empty_like(z)
+    tracks[:, :, 0] = start
+    for t in range(z.shape[2]):
+        decoding.observe(z[:, :, t])
+        if t:
+            tracks[:, :, t] = decoding.positions_after(tracks[:, :, t - 1])
+    return tracks
+
+
+class PlainNetwork:
+    """One replicate for one sequence, token by token, after the docstring of mpt.transformer and Fig. 1."""
+
+    def __init__(self, network, replicate=0):
+        self.size = network.architecture
+        self.parameters = {name: x[replicate].numpy() for name, x in network.state_dict().items()}
+
+    def __call__(self, z, y):
+        """Return the positions (D, N, 2) after y (D, N, 2) and all weights of the pointers (D, N, W, N)."""
+        frames, particles, _ = z.shape
+        first = frames - len(y)
+        detections = [(z[t, n], t, None, None) for t in range(frames) for n in range(particles)]
+        outputs = [
+            (y[d, n], first + d, n, self.away(y[d], n)) for d in range(len(y)) for n in range(particles)
+        ]
+        encoded = [self.parameters["tokens"][0]] * len(detections)
+        look_back, keep = self.size.encoder_lookback, self.size.decoder_lookback
+        for layer in range(self.size.encoder_layers):
+            name = f"encoder.{layer}"
+            encoded = self.attend(f"{name}.attention", encoded, detections, encoded, detections, look_back)
+            encoded = self.feed_forward(name, encoded)
+        x = [self.parameters["tokens"][1]] * len(outputs)
+        for layer in range(self.size.decoder_layers):
+            name = f"decoder.{layer}"
+            x = self.attend(f"{name}.attention", x, outputs, x, outputs, keep)
+            x = self.attend(f"{name}.cross_attention", x, outputs, encoded, detections, look_back)
+            x = self.feed_forward(name, x)
+        return self.point(x, outputs, encoded, detections, look_back)
+
+    @staticmethod
+    def away(places, n):
+        """ũ: away from the others, the nearest counting most; fades at a distance."""
+        others = [k for k in range(len(places)) if k != n]
+        if not others:
+            return np.zeros(2)
+        count = np.array([np.exp(-0.5 * np.sum((places[n] - places[k]) ** 2)) for k in others])
+        away = places[n] - count @ places[others] / count.sum()
+        return away / math.sqrt(away @ away + 0.1**2) * math.exp(-(away @ away) / 8)
+
+    def linear(self, name, x):
+        return x @ self.parameters[f"{name}.weight"] + self.parameters[f"{name}.bias"][0]
+
+    def weights(self, name, heads, of_keys, x, places, others, other_places, lookback):
+        """Return softmax weights (heads, tokens, others), by loops over i and j."""
+        size = self.size.dimension // heads
+        logits = np.full((heads, len(x), len(others)), -np.inf)
+        for i, (x_i, t_i, track_i, away) in enumerate(places):
+            raw = self.linear(f"{name}.query.map", normalise(x[i])).reshape(heads, -1)
+            for j, (x_j, t_j, track_j, _) in enumerate(other_places):
+                if not 0 <= t_i - t_j < lookback:
+                    continue
+                for h in range(heads):
+                    wave, rest = raw[h, :14], raw[h, 14:]
+                    q, g, extra = rest[:size], rest[size : size + 2], rest[size + 4 :]
+                    s, a = (math.log1p(math.exp(rate)) for rate in rest[size + 2 : size + 4])
+                    apart = x_j - x_i
+                    logit = q @ of_keys(j, h) / math.sqrt(size) + g @ apart - s * apart @ apart
+                    logit -= a * (t_i - t_j)
+                    for f in range(7):
+                        w = complex(wave[2 * f], wave[2 * f + 1])
+                        logit += (w * np.exp(-1j * math.pi / 2**f * (t_i - t_j))).real
+                    if track_j is not None:
+                        logit += extra[0] * (track_i == track_j)
+                    elif track_i is not None:
+                        logit += 2 * s * extra[0] * away @ apart
+                    logits[h, i, j] = logit
+        weights = np.exp(logits - logits.max(-1, keepdims=True))
+        return weights / weights.sum(-1, keepdims=True)
+
+    def attend(self, name, x, places, others, other_places, lookback):
+        heads, size = self.size.heads, self.size.dimension // self.size.heads
+        kv = [self.linear(f"{name}.key_value", normalise(y)).reshape(2, heads, size) for y in others]
+        weights = self.weights(
+            name, heads, lambda j, h: kv[j][0, h], x, places, others, other_places, lookback
+        )
+        result = []
+        for i, (x_i, *_) in enumerate(places):
+            found = []
+            for h in range(heads):
+                value = sum(weights[h, i, j] * kv[j][1, h] for j in range(len(others)))
+                apart = sum(weights[h, i, j] * (other_places[j][0] - x_i) for j in range(len(others)))
+                squared = apart @ apart
+                found += [*value, *(apart / math.sqrt(1 + squared / 9)), math.log1p(squared)]
+            result.append(x[i] + self.linear(f"{name}.out", np.array(found)))
+        return result
+
+    def feed_forward(self, name, x):
+        name = f"{name}.feed_forward"
+        inner = [self.linear(f"{name}.inner", normalise(x_i)) for x_i in x]
+        erf = np.vectorize(math.erf)
+        gelu = [0.5 * v * (1 + erf(v / math.sqrt(2))) for v in inner]
+        return [x_i + self.linear(f"{name}.outer", v) for x_i, v in zip(x, gelu, strict=True)]
+
+    def point(self, x, places, others, other_places, lookback):
+        heads = self.size.pointers
+        keys = [self.linear("pointer.key", normalise(y)).reshape(heads, -1) for y in others]
+        weights = self.weights(
+            "pointer", heads, lambda j, h: keys[j][h], x, places, others, other_places, lookback
+        )
+        result, mean_weights = [], []
+        for i, (x_i, *_) in enumerate(places):
+            gate, share = self.linear("pointer.gate_share", normalise(x[i])).reshape(2, heads)
+            share = np.exp(share) / np.exp(share).sum()
+            moves = [
+                sum(weights[h, i, j] * (other_places[j][0] - x_i) for j in range(len(others)))
+                for h in range(heads)
+            ]
+            result.append(x_i + sum(share[h] / (1 + math.exp(-gate[h])) * moves[h] for h in range(heads)))
+            mean_weights.append(share @ weights[:, i])
+        particles = self.size.particles
+        return (
+            np.reshape(result, (-1, particles, 2)),
+            np.reshape(mean_weights, (-1, particles, len(others) // particles, particles)),
+        )
+
+
+def normalise(x):
+    return (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("particles", "encoder_lookback", "decoder_lookback"), [(1, 3, 2), (2, 5, 1), (3, 2, 5)]
+)
+def test_the_network_computes_the_formulas_of_its_docstring(particles, encoder_lookback, decoder_lookback):
+    network = make_network(particles, encoder_lookback, decoder_lookback, replicates=2, frames=5).double()
+    z, _ = make_scene(particles, replicates=2, frames=5)
+    y, _ = make_scene(particles, replicates=2, frames=4, seed=1)
+    owner = torch.randint(particles, z.shape[:-1], generator=torch.Generator().manual_seed(2))
+    owners = torch.nn.functional.one_hot(owner, particles).double()
+    with torch.no_grad():
+        found, weights = network.positions_and_owners(z, y, owners)
+    for replicate in range(2):
+        plain = PlainNetwork(network, replicate)
+        expected, of_detections = plain(z[replicate, 0].numpy(), y[replicate, 0].numpy())
+        assert found[replicate, 0].numpy() == pytest.approx(expected, abs=1e-10)
+        by_owner = np.einsum("dnwm,wmo->dno", of_detections, owners[replicate, 0].numpy())
+        assert weights[replicate, 0].numpy() == pytest.approx(by_owner, abs=1e-10)
+
+
+@pytest.mark.parametrize("particles", [1, 2, 3])
+@pytest.mark.parametrize(("encoder_lookback", "decoder_lookback"), [(3, 1), (FRAMES, FRAMES)])
+def test_incremental_decoding_is_the_plain_forward_pass(particles, encoder_lookback, decoder_lookback):
+    network = make_network(particles, encoder_lookback, decoder_lookback, replicates=2)
+    z, start = make_scene(particles, replicates=2)
+    tracks = network.track(z, start)
+    assert torch.equal(tracks[:, :, 0], start)
+    with torch.no_grad():
+        plain = network(z, tracks[:, :, :-1])
+    assert plain.numpy() == pytest.approx(tracks[:, :, 1:].numpy(), abs=1e-5)
+
+
+def test_observing_all_frames_at_once_gives_the_tracks_of_observing_them_in_turn():
+    network = make_network().double()
+    z, start = make_scene()
+    expected = closed_loop(network, z, start)
+    decoding = IncrementalDecoding(network, z.shape)
+    with torch.no_grad():
+        decoding.observe_all(z)
+        for t in range(1, FRAMES):
+            found = decoding.positions_after(expected[:, :, t - 1], t)
+            assert found.numpy() == pytest.approx(expected[:, :, t].numpy(), abs=1e-12)
+
+
+def test_translating_the_scene_translates_the_tracks_exactly():
+    network = make_network()
+    # Multiples of 2^-20, so that no sum or mean of two of them is rounded.
+    z, start = (torch.round(x * 2**20) / 2**20 for x in make_scene())
+    shift = torch.tensor([1024.0, -768.5], dtype=torch.float64)
+    tracks = network.track(z, start)
+    moved = network.track(z + shift, start + shift) - shift
+    assert moved.numpy() == pytest.approx(tracks.numpy(), abs=1e-12)
+
+
+def test_nothing_after_a_frame_changes_the_tracks_up_to_it():
+    network = make_network(encoder_lookback=FRAMES, decoder_lookback=FRAMES)
+    z, start = make_scene()
+    tracks = network.track(z, start)
+    later = z.clone()
+    later[:, :, 5:] += 100
+    assert torch.equal(network.track(later, start)[:, :, :5], tracks[:, :, :5])
+    assert (network.track(later, start)[:, :, 5] - tracks[:, :, 5]).abs().amax() > 1
+    with torch.no_grad():
+        outputs = tracks[:, :, :-1].clone()
+        plain = network(z, outputs)
+        outputs[:, :, 4:] += 100
+        changed = network(later, outputs)
+    assert torch.equal(changed[:, :, :4], plain[:, :, :4])
+    assert (changed[:, :, 4] - plain[:, :, 4]).abs().amax() > 1
+
+
+def test_the_order_of_detections_in_a_frame_does_not_matter():
+    network = make_network(3).double()
+    z, start = make_scene(3)
+    order = torch.rand(z.shape[:-1], generator=torch.Generator().manual_seed(3)).argsort(-1)
+    shuffled = torch.take_along_dim(z, order[..., None], 3)
+    expected = closed_loop(network, z, start).numpy()
+    assert closed_loop(network, shuffled, start).numpy() == pytest.approx(expected, abs=1e-10)
+
+
+def test_reordering_the_starts_reorders_the_tracks():
+    network = make_network(3).double()
+    z, start = make_scene(3)
+    expected = closed_loop(network, z, start)
+    for order in itertools.permutations(range(3)):
+        found = closed_loop(network, z, start[:, :, list(order)])
+        assert found.numpy() == pytest.approx(expected[:, :, :, list(order)].numpy(), abs=1e-10)
+
+
+@pytest.mark.parametrize(("encoder_lookback", "decoder_lookback"), [(1, 1), (2, 1), (2, 2), (1, 3)])
+def test_lookbacks_limit_what_is_seen(encoder_lookback, decoder_lookback):
+    """Each layer, two and two, looks back K − 1 frames; a decoder layer sees outputs before it sees detections."""
+    network = make_network(1, encoder_lookback, decoder_lookback).double()
+    z, _ = make_scene(1)
+    y, _ = make_scene(1, seed=1)
+    detections = 3 * (encoder_lookback - 1) + (decoder_lookback - 1)
+    outputs = 2 * (decoder_lookback - 1)
+
+    def last(z, y):
+        with torch.no_grad():
+            return network.positions_after(z, y)[:, :, -1]
+
+    for reach, x in ((detections, z), (outputs, y)):
+        for age in range(FRAMES):
+            far = x.clone()
+            far[:, :, FRAMES - 1 - age] += 0.5
+            same = torch.equal(last(*(far if x is other else other for other in (z, y))), last(z, y))
+            assert same == (age > reach), (reach, age)
+
+
+def test_each_output_is_a_mean_of_the_last_position_and_detections():
+    network = make_network(encoder_lookback=3).double()
+    z, start = make_scene()
+    tracks = closed_loop(network, z, start)[0].numpy()
+    angle = np.linspace(0, 2 * np.pi, 90)
+    directions = np.stack([np.cos(angle), np.sin(angle)])
+    for b, t, n in itertools.product(range(SEQUENCES), range(1, FRAMES), range(2)):
+        detections = z[0, b, max(0, t - 2) : t + 1].numpy().reshape(-1, 2)
+        corners = np.concatenate([tracks[b, t - 1, n][None], detections]) @ directions
+        assert (tracks[b, t, n] @ directions <= corners.max(0) + 1e-12).all()
+
+
+def test_a_replicate_tracks_as_if_it_were_alone():
+    network = make_network(replicates=3)
+    z, start = make_scene(replicates=3)
+    tracks = network.track(z, start)
+    for replicate in range(3):
+        this = slice(replicate, replicate + 1)
+        alone = network.of_replicate(replicate).track(z[this], start[this])
+        assert alone.numpy() == pytest.approx(tracks[this].numpy(), abs=1e-5)
+
+
+def test_a_replicate_begins_as_the_network_of_its_own_seed():
+    architecture = make_network().architecture
+    stacked = Transformer(architecture, 3, seed=5).state_dict()
+    alone = Transformer(architecture, 1, seed=7).state_dict()
+    for name in stacked:
+        assert torch.equal(stacked[name][2:], alone[name]), name
+    assert not torch.equal(stacked["tokens"][0], stacked["tokens"][1])
+
+
+def test_linear_maps_in_bfloat16_move_tracks_by_its_rounding():
+    network = make_network(replicates=2)
+    z, start = make_scene(replicates=2)
+    exact = network.track(z, start)[:, :, 1]
+    network.use_precision(torch.bfloat16)
+    rounded = network.track(z, start)[:, :, 1]
+    moved = (rounded - exact).abs().amax()
+    assert 1e-5 < moved < 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"heads": 3}, "dimension 8 is not a multiple of heads 3"),
+        ({"pointers": 5}, "dimension 8 is not a multiple of pointers 5"),
+        ({"encoder_lookback": 0}, "encoder_lookback is 0"),
+    ],
+)
+def test_impossible_sizes_are_refused(change, words):
+    sizes = {**vars(make_network().architecture), **change}
+    with pytest.raises(InputError, match=words):
+        Architecture(**sizes)
