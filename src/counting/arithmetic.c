@@ -7,16 +7,19 @@
 // and x87 are not counted. What goes on in the lanes that a mask of AVX-512 hides is unknown here; emulated
 // processors have none.
 //
-// close(MARK) makes no system call succeed and, here, appends a line to FILE: operations in double and in single
-// precision, and instructions, since the start. So a program tells what it wants counted, and runs without this
-// plugin just the same.
+// close(MARK) fails, MARK being no open file, and here it appends a line to FILE: the operations in double and in
+// single precision since the start. So a program says what it wants counted, and runs without this plugin as well.
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Debian ships no header. These have been part of the interface in all its versions (docs/devel/tcg-plugins.rst).
+#ifndef INTERFACE
+#define INTERFACE 1
+#endif
+
+// Debian ships no header. All versions of the interface have these (docs/devel/tcg-plugins.rst).
 typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -32,11 +35,15 @@ extern void qemu_plugin_register_vcpu_syscall_cb(qemu_plugin_id_t, syscall_callb
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 extern char *qemu_plugin_insn_disas(const struct qemu_plugin_insn *);
+extern size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
+
+#if INTERFACE < 3
+extern const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
+#else
+extern size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
+#endif
 
 #define EXPORT __attribute__((visibility("default")))
-#ifndef INTERFACE
-#define INTERFACE 1
-#endif
 EXPORT int qemu_plugin_version = INTERFACE;
 
 enum { CLOSE = 3, MARK = 0x464c4f50 };
@@ -47,6 +54,22 @@ struct work {
 
 static struct work done;
 static FILE *counts;
+
+// Says whether the bytes of an instruction may be arithmetic. To disassemble all would take far longer than to run.
+static int may_calculate(const struct qemu_plugin_insn *instruction) {
+    unsigned char bytes[16] = {0};
+    size_t size = qemu_plugin_insn_size(instruction);
+    if (size > sizeof bytes - 1) return 0;
+#if INTERFACE < 3
+    memcpy(bytes, qemu_plugin_insn_data(instruction), size);
+#else
+    qemu_plugin_insn_data(instruction, bytes, size);
+#endif
+    const unsigned char *byte = bytes;
+    while (*byte == 0x66 || *byte == 0xf2 || *byte == 0xf3 || (*byte >= 0x40 && *byte <= 0x4f)) byte++;
+    if (*byte == 0xc4 || *byte == 0xc5 || *byte == 0x62) return 1;
+    return byte[0] == 0x0f && byte[1] && strchr("\x51\x58\x59\x5c\x5d\x5e\x5f\x7c\x7d\xd0", byte[1]);
+}
 
 // Returns how many lanes the packed or scalar instruction computes on, 0 if it has no such ending.
 static int lanes(const char *ending, const char *operands) {
@@ -90,9 +113,11 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
     struct work work = {0, 0};
     size_t instructions = qemu_plugin_tb_n_insns(block);
     for (size_t k = 0; k < instructions; k++) {
-        char *instruction = qemu_plugin_insn_disas(qemu_plugin_tb_get_insn(block, k));
-        if (instruction) add_work(instruction, &work);
-        free(instruction);
+        const struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, k);
+        if (!may_calculate(instruction)) continue;
+        char *text = qemu_plugin_insn_disas(instruction);
+        if (text) add_work(text, &work);
+        free(text);
     }
     if (!work.in_double && !work.in_single) return;
     // QEMU may run the block until it ends.

@@ -31,7 +31,7 @@ NAMES = {
     "swaps": "Swaps per sequence",
     "within_tolerance": "Fraction within tolerance",
     "gospa": "GOSPA",
-    "flops": "FLOPs per sequence (a multiply–add is 2)",
+    "flops": "FLOPs per sequence\n(a multiply–add is 2)",
     "seconds": "Seconds per sequence",
 }
 # Distances span decades between a tracker and one that does not track.
@@ -84,12 +84,24 @@ def draw_scores(
     return figure
 
 
-def draw_operations(panels: Mapping[str, Sequence[Line]], title: str, palettes: Mapping[str, str]) -> Figure:
-    """Draw a panel per measure of cost against the lookback, on a logarithmic axis."""
+def draw_operations(
+    panels: Mapping[str, Sequence[Line]],
+    laws: Mapping[str, str],
+    notes: Mapping[str, Sequence[str]],
+    title: str,
+    palettes: Mapping[str, str],
+) -> Figure:
+    """Draw a panel per measure of cost against the lookback, on a logarithmic axis, guides thin.
+
+    laws are what a curve's label in the legend ends with, notes are written in the panel; both are mathtext.
+    """
     figure, axes = _figure(len(panels), title)
     for axis, (measure, lines) in zip(axes, panels.items(), strict=True):
         for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
-            axis.plot(line.x, line.mean, label=symbols(line.label), **style)
+            axis.plot(line.x, line.mean, label=symbols(line.label) + laws.get(line.label, ""), **style)
+        for row, note in enumerate(notes.get(measure, ())):
+            place = {"xy": (0.98, 0.03 + 0.07 * row), "xycoords": "axes fraction"}
+            axis.annotate(note, **place, ha="right", va="bottom", fontsize="x-small")
         axis.set_xlabel(axis_label("lookback"))
         axis.set_ylabel(axis_label(measure))
         axis.set_yscale("log")
@@ -109,7 +121,9 @@ def symbols(label: str) -> str:
     label = label.replace("$", r"\$")
     # In braces the comma is a letter, without the space that follows punctuation.
     label = re.sub(
-        r"([A-Za-z]+)_\{([^{}$]*)\}", lambda found: f"{found[1]}$_{{{found[2].replace(',', '{,}')}}}$", label
+        r"([A-Za-z]+)_\{([\w., +-]*)\}",
+        lambda found: f"{found[1]}$_{{{found[2].replace(',', '{,}')}}}$",
+        label,
     )
     return re.sub(r"\bK_([A-Z]+)\b", r"$K_\\mathrm{\1}$", label)
 
@@ -133,6 +147,9 @@ def _styles(methods: Sequence[str], palettes: Mapping[str, str]) -> list[dict]:
         if method in REFERENCES:
             dashes = REFERENCE_DASHES[number % len(REFERENCE_DASHES)]
             styles.append({"color": "0.55", "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
+        elif method == "guide":
+            dashes = REFERENCE_DASHES[1 + before % (len(REFERENCE_DASHES) - 1)]
+            styles.append({"color": "0.55", "linewidth": 0.7, "linestyle": dashes, "zorder": 1})
         elif method == "fit":
             styles.append({"color": "0.1", "linewidth": 0.8, "linestyle": "--", "zorder": 2})
         else:
