@@ -1,0 +1,347 @@
+"""Tables and pictures of scores and of operations, by the command lines of their scripts."""
+
+import json
+
+import matplotlib.image
+import matplotlib.mathtext
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from damage import DAMAGES, edit
+from mpt.figures import Line, draw_scores, symbols
+from mpt.tables import CURVES, OPERATIONS, TRACKER_SCORES, TableReader, TableWriter
+
+LOOK = (
+    "--title",
+    "A title of $100",
+    "--mht-palette",
+    "flare",
+    "--transformer-palette",
+    "crest",
+    "--dots-per-inch",
+    90,
+)
+BROKEN_FILES = ("remove", "truncate", "empty_file", "no_rows")
+
+
+@pytest.fixture
+def scores(tmp_path):
+    """Return scores(dataset, tracker=values (R, B), …): a table of scores, all columns alike."""
+
+    def make(dataset: str, **trackers):
+        columns = {name: [] for name in TRACKER_SCORES.schema.names}
+        for tracker, values in sorted(trackers.items()):
+            for replicate, row in enumerate(np.atleast_2d(values)):
+                for experiment, value in enumerate(row):
+                    key = {"tracker": tracker, "replicate": replicate, "experiment": experiment}
+                    for name, column in columns.items():
+                        integer = "int" in str(TRACKER_SCORES.schema.field(name).type)
+                        column.append(key.get(name, 1 if integer else value))
+        path = tmp_path / f"{dataset}.parquet"
+        with TableWriter(path, TRACKER_SCORES, {}) as writer:
+            writer.write({name: np.array(column) for name, column in columns.items()})
+        return path
+
+    return make
+
+
+def curve(label: str, *points, method="mht", fit=None) -> dict:
+    return {"label": label, "method": method, "fit": fit, "points": points}
+
+
+def tabulate(run_script, paths, curves, output, *columns):
+    result = run_script(
+        "tabulate_scores.py", "--scores", *paths, "--curves", json.dumps(curves), "--columns",
+        *(columns or ["jaccard"]), "--output", output, "--csv", output.with_suffix(".csv"),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return pd.read_parquet(output)
+
+
+def test_a_table_has_a_row_per_score_curve_and_x_in_the_order_of_the_curves(run_script, scores, tmp_path):
+    rng = np.random.default_rng(0)
+    values = {name: rng.random((2, 30)) for name in "abcd"}
+    paths = [
+        scores("one", first=values["a"], second=values["b"]),
+        scores("two", first=values["c"], second=values["d"]),
+    ]
+    curves = [
+        curve("Z", (2, "two", "second"), (1, "one", "second"), method="transformer"),
+        curve("A", (1, "one", "first"), (2, "two", "first")),
+    ]
+    table = tabulate(run_script, paths, curves, tmp_path / "table.parquet", "position_error", "jaccard")
+    assert list(table.score) == ["jaccard"] * 4 + ["position_error"] * 4
+    jaccard = table[table.score == "jaccard"]
+    assert list(zip(jaccard.label, jaccard.x, strict=True)) == [("Z", 1), ("Z", 2), ("A", 1), ("A", 2)]
+    np.testing.assert_allclose(jaccard["mean"], [values[name].mean() for name in "bdac"])
+    assert set(table.replicates) == {2}
+    assert set(table.experiments) == {30}
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "table.csv"), table, check_dtype=False, check_exact=False, rtol=1e-14
+    )
+
+
+def test_scores_that_obey_a_law_are_fitted_by_it(run_script, scores, tmp_path):
+    x = [1, 3, 10, 30, 100]
+    c, a, alpha = 0.95, 0.2, 0.7
+    noise = np.random.default_rng(1).normal(0, 0.01, 40)
+    noise -= noise.mean()
+    paths = [scores(f"at{i}", tracker=c - a * i**-alpha + noise) for i in x]
+    fitted = curve("law", *((i, f"at{i}", "tracker") for i in x), fit="scaling_law")
+    table = tabulate(
+        run_script, paths, [curve("other", (1, "at1", "tracker")), fitted], tmp_path / "t.parquet"
+    )
+    law = table[table.method == "fit"]
+    assert set(law.label) == {"fit to law"}
+    assert (law.x.min(), law.x.max()) == (1, 100)
+    np.testing.assert_allclose(law["mean"], c - a * law.x**-alpha, atol=2e-4)
+    with TableReader(tmp_path / "t.parquet", CURVES) as reader:
+        (found,) = reader.parameters["laws"]["jaccard"]
+    for name, true in (("c", c), ("a", a), ("alpha", alpha)):
+        value, low, high = found[name]
+        # The noise is the same at each x, so that only c is uncertain.
+        assert value == pytest.approx(true, abs=1e-3)
+        assert low - 1e-3 <= true <= high + 1e-3
+
+
+@pytest.mark.parametrize("damage", BROKEN_FILES)
+def test_a_broken_table_of_scores_is_refused(refusal, scores, tmp_path, damage):
+    path = scores("one", tracker=[0.1, 0.2])
+    words = DAMAGES[damage](path)
+    line = refuse(refusal, path, [curve("A", (1, "one", "tracker"))], tmp_path)
+    assert words in line
+    assert "one.parquet" in line
+
+
+def set_not_finite(table):
+    column = table["jaccard"].to_numpy().copy()
+    column[1] = np.nan
+    return table.set_column(table.column_names.index("jaccard"), "jaccard", [column])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda table: table.drop_columns("jaccard"), "no column 'jaccard'"),
+        (lambda table: table.take([0, 0, 1]), "row 1: "),
+        (set_not_finite, "row 1: column 'jaccard' is nan"),
+        (lambda table: table.slice(0, 3), "not of the same experiments"),
+    ],
+)
+def test_a_wrong_table_of_scores_is_refused(refusal, scores, tmp_path, change, words):
+    path = scores("one", tracker=[[0.1, 0.2], [0.3, 0.4]])
+    edit(path, change)
+    line = refuse(refusal, path, [curve("A", (1, "one", "tracker"))], tmp_path)
+    assert words in line
+    assert "one.parquet" in line
+
+
+@pytest.mark.parametrize(
+    ("curves", "words"),
+    [
+        ([curve("A", (1, "one", "nobody"))], "has no scores of nobody"),
+        ([curve("A", (1, "elsewhere", "tracker"))], "no table of scores has tracker on elsewhere"),
+    ],
+)
+def test_a_curve_through_scores_that_are_not_there_is_refused(refusal, scores, tmp_path, curves, words):
+    assert words in refuse(refusal, scores("one", tracker=[0.1, 0.2]), curves, tmp_path)
+
+
+def refuse(refusal, path, curves, tmp_path) -> str:
+    return refusal(
+        "tabulate_scores.py", "--scores", path, "--curves", json.dumps(curves), "--columns", "jaccard",
+        "--csv", tmp_path / "t.csv", output=tmp_path / "t.parquet",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def curves_table(run_script, scores, tmp_path):
+    path = scores("one", a=[0.8, 0.9], b=[0.2, 0.3], c=[0.7, 0.9])
+    curves = [
+        curve("random", (1, "one", "b"), (9, "one", "b"), method="control"),
+        curve("MHT, K_MHT = 8", (1, "one", "a"), (9, "one", "a")),
+        curve("transformer_{8,i}", (1, "one", "c"), (9, "one", "c"), method="transformer"),
+    ]
+    tabulate(run_script, [path], curves, tmp_path / "curves.parquet")
+    return tmp_path / "curves.parquet"
+
+
+def test_a_picture_is_drawn_twice_the_same(run_script, curves_table, tmp_path):
+    for name in ("first", "second"):
+        result = run_script(
+            "draw_scores.py", "--table", curves_table, "--x", "frames", "--scale", "log", *LOOK,
+            "--output", tmp_path / f"{name}.png", tmp_path / f"{name}.pdf",
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / f"first.{suffix}").read_bytes() == (tmp_path / f"second.{suffix}").read_bytes()
+    assert matplotlib.image.imread(tmp_path / "first.png")[..., :3].std() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--mht-palette", "no such"), "no such"),
+        (("--dots-per-inch", "0"), "--dots-per-inch"),
+        (("--scale", "cubic"), "--scale"),
+    ],
+)
+def test_a_wrong_look_is_refused(refusal, curves_table, tmp_path, flags, words):
+    arguments = ("--table", curves_table, "--x", "frames", *LOOK, *flags)
+    assert words in refusal("draw_scores.py", *arguments, output=tmp_path / "picture.png")
+
+
+def test_a_picture_of_unknown_kind_is_refused(refusal, curves_table, tmp_path):
+    line = refusal(
+        "draw_scores.py", "--table", curves_table, "--x", "frames", *LOOK, output=tmp_path / "picture.bmp"
+    )
+    assert "picture.bmp" in line
+
+
+@pytest.mark.parametrize("damage", ["remove", "truncate"])
+def test_a_broken_table_of_curves_is_refused(refusal, curves_table, tmp_path, damage):
+    words = DAMAGES[damage](curves_table)
+    line = refusal(
+        "draw_scores.py", "--table", curves_table, "--x", "frames", *LOOK, output=tmp_path / "picture.png"
+    )
+    assert words in line
+    assert "curves.parquet" in line
+
+
+def line(label: str, method: str, *means: float) -> Line:
+    values = np.array(means)
+    return Line(label, method, np.arange(1.0, 1 + len(values)), values, values, values)
+
+
+def test_a_tracker_that_tracks_nothing_stays_in_sight():
+    trackers = [line("MHT", "mht", 0.95, 0.9), line("lost", "transformer", 0.4, 0.35)]
+    references = [line("frozen", "control", 0.92, 0.92), line("random", "control", 0.3, 0.3)]
+    palettes = {"mht": "flare", "transformer": "crest"}
+    figure = draw_scores({"jaccard": [*references, *trackers]}, {}, "", "frames", "linear", palettes)
+    low, high = figure.axes[0].get_ylim()
+    assert low < 0.35
+    assert high > 0.95
+
+
+def test_a_reference_far_below_is_told_in_words():
+    lines = [line("random", "control", 0.33, 0.36), line("MHT", "mht", 0.95, 0.9)]
+    palettes = {"mht": "flare", "transformer": "crest"}
+    figure = draw_scores({"jaccard": lines}, {}, "", "frames", "linear", palettes)
+    assert figure.axes[0].get_ylim()[0] > 0.8
+    (text,) = figure.axes[0].texts
+    assert text.get_text() == "random ↓ 0.33 to 0.36"
+
+
+def test_labels_are_set_in_the_symbols_of_the_paper():
+    assert symbols("transformer_{8,30}") == "transformer$_{8{,}30}$"
+    assert symbols("MHT, K_MHT = 8") == r"MHT, $K_\mathrm{MHT}$ = 8"
+    assert symbols("costs $5") == r"costs \$5"
+
+
+@given(st.text() | st.from_regex(r"\A[a-z]+_\{[^}]*\}\Z"))
+def test_any_label_can_be_set(label):
+    matplotlib.mathtext.MathTextParser("path").parse(symbols(label))
+
+
+@pytest.fixture
+def operations(tmp_path):
+    """Return operations(tracker): the path of a table of a tracker's operations at three lookbacks."""
+
+    def make(tracker: str):
+        path = tmp_path / f"{tracker}.parquet"
+        with TableWriter(path, OPERATIONS, {"made by": tracker}) as writer:
+            writer.write(
+                {
+                    "tracker": np.array([tracker] * 3),
+                    "variant": np.array(["plain"] * 3),
+                    "K": np.array([1, 2, 4]),
+                    "flops": np.array([10, 20, 80]),
+                    "macs": np.ma.array([5, 10, 40], mask=tracker == "mht"),
+                    "source": np.array(["model"] * 3),
+                    "seconds": np.array([0.1, 0.2, 0.4]),
+                }
+            )
+        return path
+
+    return make
+
+
+def test_the_operations_of_all_trackers_stand_in_one_table_and_picture(run_script, operations, tmp_path):
+    paths = [operations("transformer"), operations("mht")]
+    table = tmp_path / "all.parquet"
+    result = run_script(
+        "tabulate_operations.py", "--counts", *paths, "--output", table, "--csv", tmp_path / "all.csv"
+    )
+    assert result.returncode == 0, result.stderr
+    expected = pd.concat(map(pd.read_parquet, reversed(paths)), ignore_index=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(table), expected)
+    assert len(pd.read_csv(tmp_path / "all.csv")) == 6
+    assert b"made by" in pq.read_schema(table).metadata[b"mpt"]
+    result = run_script("draw_operations.py", "--table", table, *LOOK, "--output", tmp_path / "all.png")
+    assert result.returncode == 0, result.stderr
+    assert matplotlib.image.imread(tmp_path / "all.png")[..., :3].std() > 0.05
+
+
+def test_two_tables_of_one_tracker_are_refused(refusal, operations, tmp_path):
+    path = operations("mht")
+    line = refusal(
+        "tabulate_operations.py",
+        "--counts",
+        path,
+        path,
+        "--csv",
+        tmp_path / "t.csv",
+        output=tmp_path / "t.parquet",
+    )
+    assert "mht" in line
+
+
+@pytest.mark.parametrize("damage", ["remove", "truncate"])
+def test_a_broken_table_of_operations_is_refused(refusal, operations, tmp_path, damage):
+    path = operations("mht")
+    words = DAMAGES[damage](path)
+    flags = ("--counts", path, "--csv", tmp_path / "t.csv")
+    assert words in refusal("tabulate_operations.py", *flags, output=tmp_path / "t.parquet")
+    assert words in refusal("draw_operations.py", "--table", path, *LOOK, output=tmp_path / "t.png")
+
+
+def test_a_run_is_summed_rule_by_rule(run_script, tmp_path):
+    header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    for rule, job, seconds, start_up, memory in (
+        ("train", "a", 10, "1.5", "300.0"),
+        ("train", "deep/b", 20, "2.5", "200.0"),
+        ("draw", "c", 0.4, None, "NA"),
+    ):
+        benchmark = (tmp_path / "benchmarks" / rule / job).with_suffix(".tsv")
+        log = (tmp_path / "logs" / rule / job).with_suffix(".log")
+        for path in (benchmark, log):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        benchmark.write_text(f"{header}{seconds}\t0:00:00\t{memory}\t1\t1\t1\t0\t0\t50\t{seconds / 2}\n")
+        log.write_text(f"started in {start_up} s\nstep 1\n" if start_up else "")
+    result = run_script(
+        "summarise_run.py", "--benchmarks", tmp_path / "benchmarks", "--logs", tmp_path / "logs",
+        "--output", tmp_path / "run.csv",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    rows = pd.read_csv(tmp_path / "run.csv", index_col="rule")
+    assert list(rows.index) == ["draw", "train", "all"]
+    assert list(rows.loc["train"]) == [2, 30, 4, 15, 300]
+    assert list(rows.loc["all"]) == [3, 30.4, 4, 15.2, 300]
+    assert "13.2%" in result.stdout
+
+
+def test_a_run_without_benchmarks_is_refused(refusal, tmp_path):
+    for name in ("benchmarks", "logs"):
+        (tmp_path / name).mkdir()
+    flags = ("--benchmarks", tmp_path / "benchmarks", "--logs", tmp_path / "logs")
+    assert "has no benchmarks" in refusal("summarise_run.py", *flags, output=tmp_path / "run.csv")
+
+
+def test_the_start_of_a_job_is_logged_only_where_the_shell_tells_when_it_began(run_script, tmp_path):
+    (tmp_path / "logs").mkdir()
+    flags = ("--benchmarks", tmp_path / "logs", "--logs", tmp_path / "logs", "--output", tmp_path / "run.csv")
+    assert run_script("summarise_run.py", *flags).stdout == ""
