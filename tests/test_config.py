@@ -299,3 +299,23 @@ def test_a_dataset_that_differs_in_any_key_has_a_name_of_its_own(config):
         names |= {name for name in plan(changed).test_sets if name.startswith("T8_sigma2")}
     assert len(names) == 2 + len(changes)
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
+
+
+def test_a_study_of_ones_own_needs_no_python(config):
+    config["studies"]["three_particles"] = yaml.safe_load("""
+        title: Three particles
+        datasets: {particles: 3, frames: 50, measurement_noise: [1, 4]}
+        x: measurement_noise
+        trackers:
+          - {method: control, control: oracle}
+          - {method: mht, lookback: [1, 4], measurement_noise: known}
+          - {method: transformer, frames: 50, experiments_per_batch: 10, measurement_noise: known,
+             encoder_lookback: frames, decoder_lookback: 4}
+        """)
+    assert problems(config, SCHEMA) == []
+    jobs = plan(config)
+    labels = [curve.label for curve in jobs.curves["three_particles"]]
+    assert labels == ["oracle", "MHT, K_MHT = 1", "MHT, K_MHT = 4", "transformer_{50,10}"]
+    assert jobs.test_sets["T50_sigma4_particles-3"]["particles"] == 3
+    assert jobs.training_sets["T50_i10_sigma4_particles-3"]["particles"] == 3
+    assert jobs.told["mht_K4_r4", "T50_sigma4_particles-3"]["lookback"] == 4
