@@ -47,9 +47,9 @@ def decide(measurements, initial, lookback, precision, gain, detection, margin, 
         state, following = states
         state[:, :2, 0] = initial[b]
         state[:, 2:, 0] = 0
-        histories = 1
         path, price = np.empty((0, N), np.int64), np.empty((0, N))
         for t in range(1, T):
+            histories = N ** (min(t, lookback) - 1)
             costs = extended[: N * N * histories].reshape(N, N, histories)
             enumeration.extend(b, t, tracks, histories, measurements, precision, state, costs)
             path, price = np.vstack([path, own]), np.vstack([price, np.zeros(N)])
@@ -57,6 +57,8 @@ def decide(measurements, initial, lookback, precision, gain, detection, margin, 
             begin = max(t - lookback + 1, 1)
             twin = _twins(initial[b]) if begin == 1 else nobody
             cost[b], bound = _solve(by_history, path, price, _NOTHING, twin, offset, cheapest, limit)
+            if not np.isfinite(cost[b]):
+                break
             decided = len(path) if t == T - 1 else int(t >= lookback)
             detection[b, begin : begin + decided] = path[:decided]
             gap[b, begin : begin + decided] = cost[b] - bound
@@ -67,8 +69,8 @@ def decide(measurements, initial, lookback, precision, gain, detection, margin, 
                     )
             if t < T - 1:
                 digit = ((path[0] - own) % N if decided else np.zeros(N)).astype(np.uint32)
-                histories = enumeration.advance(
-                    b, t, tracks, lookback, digit, histories, measurements, gain, state, costs, following
+                enumeration.advance(
+                    b, t, tracks, lookback, digit, measurements, gain, state, costs, following
                 )
                 state, following = following, state
                 path, price = path[decided:], price[decided:]
@@ -84,15 +86,14 @@ def _twins(initial):
     return twin
 
 
-@compiled
-def _solve(costs, path, price, forbidden, twin, offset, cheapest, limit):
+def _solve(costs, path, price, forbidden, twin, offset, cheapest, limit) -> tuple[float, float]:
     """Make path the best hypothesis, starting from it and from these prices.
 
     Returns its cost and the lower bound, the same if it is proven. Ties go to the lexicographically first.
     """
     _exchange(costs, path, forbidden)
     cost = _cost(costs, path)
-    nodes, allowed, iterations = 0, 64, 8
+    nodes, allowed, iterations = 0, min(64, limit), 8
     while True:
         bound = _raise_prices(iterations, cost, costs, price, forbidden, offset, cheapest)
         visited, complete = _search(
@@ -112,30 +113,22 @@ def _solve(costs, path, price, forbidden, twin, offset, cheapest, limit):
         iterations = min(2 * iterations, 256)
 
 
-@compiled
-def _margins(k, cost, costs, path, price, twin, offset, cheapest, limit):
+def _margins(k, cost, costs, path, price, twin, offset, cheapest, limit) -> np.ndarray:
     """Return how much more it costs to give each track another detection in the k-th frame."""
     N = len(costs)
     margin = np.full(N, np.inf)
-    for i in range(N):
+    for i in range(N) if N > 1 else ():
+        exchanges = np.repeat(path[None], N - 1, axis=0)
+        others = np.delete(np.arange(N), i)
+        exchanges[:, k, i] = path[k, others]
+        exchanges[np.arange(N - 1), k, others] = path[k, i]
+        other = min(exchanges, key=lambda exchanged: _cost(costs, exchanged))
+        # What is forbidden to one track makes it unlike those that cost the same.
+        alike = np.where(twin == i, twin[i], twin)
+        alike[i] = -1
         forbidden = np.array([i, k, path[k, i]])
-        least = np.inf
-        other = path
-        for m in range(N):
-            if m != i:
-                exchanged = path.copy()
-                exchanged[k, i], exchanged[k, m] = path[k, m], path[k, i]
-                if _cost(costs, exchanged) < least:
-                    other, least = exchanged, _cost(costs, exchanged)
-        if N > 1:
-            alike = twin.copy()
-            for m in range(N):
-                # What holds for one track alone makes it unlike the others.
-                if twin[m] == i:
-                    alike[m] = twin[i]
-            alike[i] = -1
-            _, bound = _solve(costs, other, price.copy(), forbidden, alike, offset, cheapest, limit)
-            margin[i] = max(bound - cost, 0.0)
+        _, bound = _solve(costs, other, price.copy(), forbidden, alike, offset, cheapest, limit)
+        margin[i] = max(bound - cost, 0.0)
     return margin
 
 

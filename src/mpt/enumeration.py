@@ -39,7 +39,7 @@ def history_table(particles: int, depth: int) -> np.ndarray:
     for k in range(depth):
         newest = digit * np.uint32(particles**k)
         history = (newest[:, :, None] + history[:, None, :]).reshape(particles, -1)
-    return history
+    return np.ascontiguousarray(history)
 
 
 def window_tables(particles: int, lookback: int) -> tuple:
@@ -90,10 +90,9 @@ def decide(
             state[i, 2, 0] = 0.0
             state[i, 3, 0] = 0.0
             state[i, 4, 0] = 0.0
-        # How many histories and hypotheses the undecided frames have.
-        histories = 1
-        hypotheses = 1
         for t in range(1, T):
+            undecided = min(t, lookback) - 1
+            histories, hypotheses = N**undecided, P**undecided
             extend(b, t, tracks, histories, measurements, precision, state, extended)
             _add_tracks(tracks, hypotheses, digit, history, extended, total)
             if t == T - 1:
@@ -102,23 +101,9 @@ def decide(
             oldest = 0
             if t >= lookback:
                 _fold(tracks, hypotheses, total)
-                oldest = _first_of_least(total, P)
+                oldest = _first_below(total, 0, 1, P, _threshold(total, P))
                 _decide_frame(b, t - lookback + 1, tracks, oldest, permutation, total, detection, margin)
-            histories = advance(
-                b,
-                t,
-                tracks,
-                lookback,
-                digit[oldest],
-                histories,
-                measurements,
-                gain,
-                state,
-                extended,
-                following,
-            )
-            if t < lookback:
-                hypotheses *= P
+            advance(b, t, tracks, lookback, digit[oldest], measurements, gain, state, extended, following)
             state, following = following, state
 
 
@@ -168,25 +153,24 @@ def _add_tracks(tracks, hypotheses, digit, history, extended, total):
 
 
 @compiled
-def advance(b, t, tracks, lookback, decided, histories, measurements, gain, state, extended, following):
-    """Update the histories by the detections of frame t, and return how many they are.
+def advance(b, t, tracks, lookback, decided, measurements, gain, state, extended, following):
+    """Update every history by every detection of frame t.
 
-    If the window is full, those that have other digits than `decided` (N,) in its oldest frame are dropped.
+    If the window is full, only those go on that have the digits `decided` (N,) in its oldest frame.
     """
-    if t < lookback:
-        _update(b, t, tracks, 1, decided, histories, measurements, gain, state, extended, following)
-        histories *= len(tracks)
-    elif lookback > 1:
-        kept = histories // len(tracks)
-        _update(b, t, tracks, len(tracks), decided, kept, measurements, gain, state, extended, following)
-    else:
+    N = len(tracks)
+    if lookback == 1:
         _update_decided(b, t, tracks, decided, measurements, gain, state, extended, following)
-    return histories
+    elif t < lookback:
+        _update(b, t, tracks, 1, decided, N ** (t - 1), measurements, gain, state, extended, following)
+    else:
+        kept = N ** (lookback - 2)
+        _update(b, t, tracks, N, decided, kept, measurements, gain, state, extended, following)
 
 
 @compiled
 def _update(b, t, tracks, stride, decided, parents, measurements, gain, state, extended, following):
-    """Update every history by every detection, of those that the decision of the oldest frame leaves."""
+    """Update by every detection the histories from number decided[i] on, in steps of `stride`."""
     N = len(tracks)
     gain_position, gain_velocity = gain[t, 0], gain[t, 1]
     for i in range(N):
@@ -194,18 +178,9 @@ def _update(b, t, tracks, stride, decided, parents, measurements, gain, state, e
             j = i + d if i + d < N else i + d - N
             x, y = measurements[b, t, j, 0], measurements[b, t, j, 1]
             for h in range(parents):
-                _update_history(
-                    i,
-                    decided[i] + h * stride,
-                    x,
-                    y,
-                    gain_position,
-                    gain_velocity,
-                    state,
-                    d * parents + h,
-                    following,
-                )
-                following[i, 4, d * parents + h] = extended[i, d, decided[i] + h * stride]
+                parent, child = decided[i] + h * stride, d * parents + h
+                _update_history(i, parent, x, y, gain_position, gain_velocity, state, child, following)
+                following[i, 4, child] = extended[i, d, parent]
 
 
 @compiled
@@ -242,23 +217,29 @@ def _fold(tracks, hypotheses, total):
 
 
 @compiled
-def _first_of_least(least, P):
-    """Return the first permutation of least cost."""
+def _threshold(least, P):
+    """Return the cost up to which hypotheses are tied with the best one."""
     lowest = np.inf
     for p in range(P):
         lowest = min(lowest, least[p])
-    threshold = lowest * (1 + TIE)
-    for p in range(P):
-        if least[p] <= threshold:
-            return p
-    return 0
+    return lowest * (1 + TIE)
+
+
+@compiled
+def _first_below(total, begin, step, end, threshold):
+    """Return the first of these numbers whose cost is not above the threshold."""
+    for a in range(begin, end, step):
+        if total[a] <= threshold:
+            return a
+    return end
 
 
 @compiled
 def _decide_window(b, t, tracks, window, permutation, total, least, detection, margin):
     """Decide all frames of the window that ends at frame t; return the cost of the hypothesis."""
-    P = len(permutation)
-    best = _first_hypothesis(total, P)
+    P = _factorial(tracks)
+    best = 0
+    threshold = np.inf
     weight = 1
     for s in range(t - window + 1, t + 1):
         least[:] = np.inf
@@ -266,25 +247,16 @@ def _decide_window(b, t, tracks, window, permutation, total, least, detection, m
             for p in range(P):
                 for a in range(first + p * weight, first + (p + 1) * weight):
                     least[p] = min(least[p], total[a])
-        _decide_frame(b, s, tracks, best // weight % P, permutation, least, detection, margin)
+        if s == t - window + 1:
+            threshold = _threshold(least, P)
+        # The first permutation that, after those already decided, leads to a hypothesis among the best.
+        for decided in range(P):
+            if _first_below(total, best + decided * weight, P * weight, len(total), threshold) < len(total):
+                break
+        best += decided * weight
+        _decide_frame(b, s, tracks, decided, permutation, least, detection, margin)
         weight *= P
     return total[best]
-
-
-@compiled
-def _first_hypothesis(total, P):
-    """Return the lexicographically first hypothesis of least cost."""
-    threshold = np.min(total) * (1 + TIE)
-    best = 0
-    weight = 1
-    while weight < len(total):
-        # The first permutation of the next frame with which a hypothesis below the threshold begins.
-        for first in range(best, best + P * weight, weight):
-            if np.min(total[first :: P * weight]) <= threshold:
-                best = first
-                break
-        weight *= P
-    return best
 
 
 @compiled
@@ -348,7 +320,7 @@ def decide_refiltered(
                 cost[b] = _decide_window(b, t, tracks, lookback, permutation, total, least, detection, margin)
             elif t >= lookback:
                 _fold(tracks, hypotheses // P, total)
-                oldest = _first_of_least(total, P)
+                oldest = _first_below(total, 0, 1, P, _threshold(total, P))
                 _decide_frame(b, begin, tracks, oldest, permutation, total, detection, margin)
                 for i in range(N):
                     measurement = measurements[b, begin, permutation[oldest, i]]

@@ -67,7 +67,7 @@ class Model:
             raise InputError(
                 f"process noise model {self.process_noise_model!r} is not one of {PROCESS_NOISE_MODELS}"
             )
-        if not self.process_noise**2 + self.measurement_noise**2 > 0:
+        if self.process_noise**2 + self.measurement_noise**2 < np.finfo(float).tiny:
             raise InputError("process noise and measurement noise are both 0: innovations have no variance")
 
     @property

@@ -20,6 +20,8 @@ from mpt.kalman import Model
 
 SOLVERS = ("enumerate", "refilter", "assignment")
 NODE_LIMIT = 10_000_000
+# Their squares, and differences of these, are still numbers.
+LARGEST_POSITION = 1e100
 LARGEST_ENUMERATION = 2**26
 LARGEST_ASSIGNMENT = 2**25
 
@@ -109,8 +111,14 @@ def track(
                 assignment.decide(*scenes, lookback, *weights, detection, margin, cost, gap, node_limit)
 
         edges = np.linspace(0, B, min(threads, B) + 1).astype(int)
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(decide, (slice(begin, end) for begin, end in pairwise(edges))))
+        parts = [slice(begin, end) for begin, end in pairwise(edges)]
+        if threads == 1:
+            # Where a profiler of this thread sees it.
+            for part in parts:
+                decide(part)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(decide, parts))
     overflown = np.flatnonzero(~np.isfinite(decisions.cost))
     if len(overflown):
         raise InputError(
@@ -128,15 +136,18 @@ def _check(measurements: np.ndarray, initial: np.ndarray, lookback: int, experim
         raise ValueError(f"initial positions have the shape {initial.shape}, not {(B, N, 2)}")
     if lookback < 1:
         raise InputError(f"lookback {lookback} is not at least 1")
-    if not np.isfinite(initial).all():
-        unknown = np.argwhere(~np.isfinite(initial))
+    if not (usable := np.abs(initial) <= LARGEST_POSITION).all():
+        b, i, axis = np.argwhere(~usable)[0]
         raise InputError(
-            f"experiment {experiments[unknown[0, 0]]}: the start of track {unknown[0, 1]} is not finite"
+            f"experiment {experiments[b]}: track {i} starts at {'xy'[axis]} = {initial[b, i, axis]}, "
+            f"which is not a number of at most {LARGEST_POSITION:g}"
         )
-    if not np.isfinite(measurements).all():
-        unknown = np.argwhere(~np.isfinite(measurements))
-        b, frame, detection, _ = unknown[0]
-        raise InputError(f"experiment {experiments[b]}, frame {frame}: detection {detection} is not finite")
+    if not (usable := np.abs(measurements) <= LARGEST_POSITION).all():
+        b, t, j, axis = np.argwhere(~usable)[0]
+        raise InputError(
+            f"experiment {experiments[b]}, frame {t}: detection {j} is at {'xy'[axis]} = "
+            f"{measurements[b, t, j, axis]}, which is not a number of at most {LARGEST_POSITION:g}"
+        )
 
 
 def _check_size(solver: str, particles: int, lookback: int) -> None:
