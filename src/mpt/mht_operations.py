@@ -51,8 +51,8 @@ def refiltered(particles: int, lookback: int, frames: int) -> int:
 def _decide_oldest(N: int, K: int) -> int:
     P = factorial(N)
     fold = P**K - P
-    first_of_least = P + 1
-    return fold + first_of_least + _decide_frame(N)
+    threshold = P + 1
+    return fold + threshold + _decide_frame(N)
 
 
 def _decide_frame(N: int) -> int:
@@ -62,9 +62,8 @@ def _decide_frame(N: int) -> int:
 
 def _decide_window(N: int, K: int) -> int:
     P = factorial(N)
-    # The first hypothesis of least cost is looked for digit by digit: on average among half of the digits.
-    first = P**K + sum((P + 1) / 2 * P**k for k in range(K))
-    return round(first) + 1 + K * (P**K + _decide_frame(N))
+    threshold = P + 1
+    return threshold + K * (P**K + _decide_frame(N))
 
 
 FORMULAS: dict[str, Callable[[int, int, int], int]] = {"enumerate": enumerated, "refilter": refiltered}

@@ -1,0 +1,163 @@
+"""The formulas for the tracker's operations against an emulated processor, and that against known loops."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import profile_mht
+from mpt import emulation, enumeration, known_work
+from mpt.emulation import Emulator
+from mpt.known_work import CannotCount
+from mpt.mht_operations import FORMULAS
+from mpt.mht_workload import Workload
+from mpt.tables import OPERATIONS, TableReader
+
+SCENE = {
+    "process_noise": 1.5,
+    "measurement_noise": 7.0,
+    "initial_spread": 5.0,
+    "drift_spread": 0.1,
+}
+MARKED = """
+#include <immintrin.h>
+#include <unistd.h>
+int main(void) {
+    volatile int million = 1000000;
+    double x = 0; __m256 y = _mm256_setzero_ps(); __m128d z = _mm_setzero_pd();
+    long double old = 0; int less = 0;
+    close(0x464c4f50);
+    for (int k = million; k; k--) x = x * 0.5 + 1;
+    close(0x464c4f50);
+    for (int k = million; k; k--) y = _mm256_fmadd_ps(y, y, y);
+    close(0x464c4f50);
+    for (int k = million; k; k--) z = _mm_sqrt_pd(_mm_max_pd(z, _mm_set1_pd(k)));
+    close(0x464c4f50);
+    for (int k = million; k; k--) { less += x < k; x = (double)(float)x; old += 1; }
+    close(0x464c4f50);
+    return (int)(x + y[0] + z[0] + (double)old + less) == 42;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory):
+    """Return an emulator; where there is none, skip, but fail in continuous integration."""
+    try:
+        return Emulator(tmp_path_factory.mktemp("emulator"))
+    except CannotCount as reason:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("contract", ["fast", "off"])
+def test_operations_fused_and_separate_scalar_and_packed_are_counted_exactly(emulator, tmp_path, contract):
+    (tmp_path / "marked.c").write_text(MARKED)
+    flags = ["-O1", "-mavx2", "-mfma", f"-ffp-contract={contract}"]
+    subprocess.run(["cc", *flags, "-o", tmp_path / "marked", tmp_path / "marked.c"], check=True)
+    counts = np.diff(emulator.counts([tmp_path / "marked"]), axis=0)
+    million = 10**6
+    # In double and single precision: multiply–adds; eight lanes of them; maxima and roots in two; none of
+    # comparisons, conversions and x87.
+    expected = [[2 * million, 0], [0, 8 * 2 * million], [2 * 2 * million, 0], [0, 0]]
+    assert counts.tolist() == expected
+
+
+def test_a_program_that_fails_under_emulation_is_reported(emulator):
+    with pytest.raises(CannotCount, match="No such file"):
+        emulator.counts([shutil.which("cat"), "/nowhere"])
+
+
+def test_a_machine_without_the_emulator_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CannotCount, match="qemu-x86_64"):
+        Emulator(tmp_path)
+
+
+@pytest.mark.parametrize("processor", ["aarch64", "arm64"])
+def test_another_processor_is_not_emulated(monkeypatch, tmp_path, processor):
+    monkeypatch.setattr(emulation.platform, "machine", lambda: processor)
+    with pytest.raises(CannotCount, match=processor):
+        Emulator(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("factor", "right"), [(1.0, True), (0.995, True), (0.5, False), (1.02, False), (0, False)]
+)
+def test_who_counts_known_work_wrong_is_refused(factor, right):
+    counted = {name: factor * operations for name, (_, operations) in known_work.loops().items()}
+    if right:
+        known_work.check(counted)
+    else:
+        with pytest.raises(CannotCount, match="2000000"):
+            known_work.check(counted)
+
+
+@cache
+def emulated(particles: int) -> dict:
+    """Return the operations of each solver and lookback that the test below compares, of nine frames."""
+    # To emulate 720 million updates takes minutes.
+    longest = {("refilter", 3): 6}
+    runs = [(solver, K) for solver in FORMULAS for K in range(1, longest.get((solver, particles), 8) + 1)]
+    return profile_mht.count_by_emulation(runs, {"particles": particles, "frames": 9, **SCENE})
+
+
+@pytest.mark.parametrize("particles", [2, 3])
+@pytest.mark.parametrize("solver", FORMULAS)
+def test_the_formula_is_what_an_emulated_processor_counts(emulator, solver, particles):
+    counted = {K: operations for (by, K), operations in emulated(particles).items() if by == solver}
+    assert len(counted) >= 6
+    for K, operations in counted.items():
+        assert FORMULAS[solver](particles, K, 9) == pytest.approx(operations, rel=0.01), K
+
+
+@pytest.mark.parametrize("solver", FORMULAS)
+@pytest.mark.parametrize("particles", [2, 3])
+def test_a_lookback_beyond_the_sequence_costs_no_more(solver, particles):
+    assert FORMULAS[solver](particles, 4, 5) == FORMULAS[solver](particles, 9, 5)
+
+
+def test_the_work_is_done_in_the_thread_that_hardware_counts(monkeypatch):
+    threads = []
+    monkeypatch.setattr(enumeration, "decide", lambda *_: threads.append(threading.get_ident()))
+    Workload(2, 5, 3, **SCENE).track("enumerate", 2)
+    assert threads == [threading.get_ident()]
+
+
+def test_without_counters_and_emulator_the_script_takes_the_formula(tmp_path):
+    path = tmp_path / "operations.parquet"
+    script = Path(profile_mht.__file__)
+    flags = "--particles 2 --frames 9 --lookbacks 3 1 --sequences 2 --process-noise 1.5 --measurement-noise 7"
+    flags += " --initial-spread 5 --drift-spread 0.1"
+    # No emulator is there. There may be counters, but not where a module of their name cannot be imported.
+    (tmp_path / "pypapi.py").write_text("raise ImportError('not here')")
+    environment = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, script, *flags.split(), "--output", path]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    with TableReader(path, OPERATIONS) as reader:
+        rows, parameters = reader.read(), reader.parameters
+    assert rows["variant"].tolist() == ["enumerate"] * 2 + ["refilter"] * 2
+    assert rows["K"].tolist() == [1, 3, 1, 3]
+    expected = [FORMULAS[solver](2, K, 9) for solver in ("enumerate", "refilter") for K in (1, 3)]
+    assert rows["flops"].tolist() == expected
+    assert set(rows["source"]) == {"model"}
+    assert rows["macs"].mask.all()
+    assert (rows["seconds"] > 0).all()
+    assert "not here" in parameters["refused_sources"]["papi"]
+    assert "qemu-x86_64" in parameters["refused_sources"]["emulated"]
+
+
+def test_one_frame_is_refused(refusal, tmp_path):
+    flags = (
+        "--particles 2 --frames 1 --lookbacks 1 --process-noise 1 --measurement-noise 1 --initial-spread 1"
+    )
+    line = refusal("profile_mht.py", *flags.split(), "--drift-spread", "1", output=tmp_path / "t.parquet")
+    assert "--frames" in line
