@@ -269,7 +269,7 @@ def test_reordering_the_starts_reorders_the_tracks():
 
 @pytest.mark.parametrize(("encoder_lookback", "decoder_lookback"), [(1, 1), (2, 1), (2, 2), (1, 3)])
 def test_lookbacks_limit_what_is_seen(encoder_lookback, decoder_lookback):
-    """Each layer, two and two, looks back K − 1 frames; a decoder layer sees outputs before it sees detections."""
+    """Each layer, two and two, looks back K − 1 frames; a decoder layer looks at outputs first."""
     network = make_network(1, encoder_lookback, decoder_lookback).double()
     z, _ = make_scene(1)
     y, _ = make_scene(1, seed=1)
