@@ -1,0 +1,235 @@
+"""How the transformer's operations are counted: by hand, by torch's own counter, and on the whole network."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from mpt.tables import OPERATIONS, TableReader
+from mpt.transformer import Architecture, Transformer
+from mpt.transformer_operations import (
+    Operations,
+    by_operator,
+    count,
+    incremental,
+    re_encoded,
+    track_by_re_encoding,
+)
+
+ARCHITECTURE = Architecture(
+    particles=2,
+    frames=6,
+    encoder_lookback=3,
+    decoder_lookback=2,
+    dimension=16,
+    heads=2,
+    encoder_layers=2,
+    decoder_layers=2,
+    feedforward=24,
+    pointers=2,
+)
+# In one key: the head's content, position and its square, time, seven waves. Tracks add which track it is.
+GEOMETRY = 2 + 1 + 1 + 14
+
+
+class Call(nn.Module):
+    """Any function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+
+def softmax(rows: int, length: int) -> int:
+    """Maximum, subtraction, exponential, sum, division."""
+    return rows * ((length - 1) + length + length + (length - 1) + length)
+
+
+def layer_norm(rows: int, length: int) -> int:
+    """Mean; centring; mean of squares; + ε, root, reciprocal; scaling."""
+    return rows * ((length - 1) + 1 + length + length + (length - 1) + 1 + 3 + length)
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "expected"),
+    [
+        (torch.add, [(3, 4), (3, 4)], 12),
+        (torch.mul, [(3, 4), (4,)], 12),
+        (lambda x: x / 2 - 1, [(5,)], 10),
+        (lambda x: x.sum(-1), [(3, 4)], 3 * 3),
+        (lambda x: x.mean(), [(3, 4)], 12),
+        (lambda x: x.softmax(0), [(4, 3)], softmax(3, 4)),
+        (lambda x: nn.functional.layer_norm(x, (4,)), [(3, 4)], layer_norm(3, 4)),
+        (torch.sigmoid, [(7,)], 21),
+        (lambda x: -x, [(7,)], 0),
+        # On integers.
+        (lambda x: x + torch.arange(7).mul(2).sum(), [(7,)], 7),
+        (lambda x: torch.view_as_complex(x) * torch.view_as_complex(x), [(7, 2)], 42),
+        (torch.matmul, [(2, 3, 4), (2, 4, 5)], 2 * 120),
+        (torch.baddbmm, [(2, 1, 5), (2, 3, 4), (2, 4, 5)], 2 * 120),
+        (nn.functional.linear, [(3, 4), (5, 4), (5,)], 2 * 60),
+    ],
+)
+def test_each_operator_is_counted_as_by_hand(function, shapes, expected):
+    assert count(Call(function), *map(torch.rand, shapes)).flops == expected
+
+
+@pytest.mark.parametrize("mask", [None, torch.ones(5, 7, dtype=torch.bool).tril()])
+def test_fused_attention_is_counted_with_and_without_a_mask(mask):
+    query, key, value = torch.rand(2, 3, 5, 8), torch.rand(2, 3, 7, 8), torch.rand(2, 3, 7, 6)
+    attention = Call(
+        lambda q, k, v: nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=1.0)
+    )
+    logits = 2 * 3 * 5 * 7
+    found = by_operator(attention, query, key, value)
+    assert found["scaled_dot_product_attention"] == logits * (8 + 6)
+    # Each logit is scaled, and a mask is added to it.
+    assert found["softmax"] == softmax(2 * 3 * 5, 7) + logits * (1 if mask is None else 2)
+
+
+def test_an_operator_without_a_count_is_an_error_and_not_nothing():
+    with pytest.raises(NotImplementedError, match=re.escape("aten::cumprod")):
+        count(Call(lambda x: x.cumprod(0)), torch.rand(3))
+
+
+def test_an_encoder_layer_of_torch_is_counted_as_by_hand_in_spite_of_its_fast_path():
+    d, width, tokens = 16, 24, 5
+    layer = nn.TransformerEncoderLayer(d, 2, width, dropout=0.0, activation="relu", batch_first=True).eval()
+    macs = tokens * d * 3 * d + 2 * 2 * tokens * tokens * d // 2 + tokens * d * d + 2 * tokens * d * width
+    assert count(layer, torch.rand(1, tokens, d)).macs == macs
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def macs_of_attention(tokens: int, keys: int, heads: int, head: int, same: bool, rival: bool) -> int:
+    """Multiply–adds of the masked attention of tokens over keys and of the maps into it and out of it."""
+    d = heads * head
+    width = head + GEOMETRY + (ARCHITECTURE.particles if same else 0)
+    maps = keys * d * 2 * d + tokens * d * heads * (head + GEOMETRY + same + rival)
+    # Values are as wide as keys.
+    mixing = heads * tokens * keys * 2 * width
+    return maps + mixing + tokens * (d + 3 * heads) * d
+
+
+def macs_of_feed_forward(tokens: int) -> int:
+    return 2 * tokens * ARCHITECTURE.dimension * ARCHITECTURE.feedforward
+
+
+def of_forward(frames: int, **changes) -> Operations:
+    """Count the forward pass over as many frames of measurements as of outputs."""
+    network = Transformer(replace(ARCHITECTURE, **changes), 1)
+    scene = torch.rand(1, 1, frames, ARCHITECTURE.particles, 2)
+    return count(network, scene, scene)
+
+
+def test_an_encoder_layer_is_counted_as_by_hand():
+    L, heads, d = 4 * ARCHITECTURE.particles, ARCHITECTURE.heads, ARCHITECTURE.dimension
+    layer = np.subtract(of_forward(4, encoder_layers=3), of_forward(4))
+    macs = macs_of_attention(L, L, heads, d // heads, same=False, rival=False) + macs_of_feed_forward(L)
+    elementwise = 3 * layer_norm(L, d) + 2 * L * d + 5 * L * ARCHITECTURE.feedforward
+    # Rates, waves, content, direction.
+    elementwise += L * heads * (2 * 3 + 7 * 6 + d // heads + 1 + 2 + 2)
+    elementwise += heads * L * L * 2 + softmax(heads * L, L)
+    # Displacement and square, bounded, and the logarithm.
+    elementwise += L * heads * (2 + 2 + 1 + (1 + 1 + 2 + 2) + 2)
+    assert layer.tolist() == [2 * macs + elementwise, macs]
+
+
+def test_a_decoder_layer_is_counted_as_by_hand():
+    L, heads, d = 4 * ARCHITECTURE.particles, ARCHITECTURE.heads, ARCHITECTURE.dimension
+    layer = np.subtract(of_forward(4, decoder_layers=3), of_forward(4))
+    macs = macs_of_attention(L, L, heads, d // heads, same=True, rival=False)
+    macs += macs_of_attention(L, L, heads, d // heads, same=False, rival=True)
+    assert layer[1] == macs + macs_of_feed_forward(L)
+
+
+def test_the_multiplications_of_the_whole_network_are_counted_as_by_hand():
+    N, heads, d, pointers = 2, ARCHITECTURE.heads, ARCHITECTURE.dimension, ARCHITECTURE.pointers
+    L, head, pointer = 4 * N, d // heads, d // pointers
+    encoder = macs_of_attention(L, L, heads, head, same=False, rival=False) + macs_of_feed_forward(L)
+    decoder = macs_of_attention(L, L, heads, head, same=True, rival=False) + macs_of_feed_forward(L)
+    decoder += macs_of_attention(L, L, heads, head, same=False, rival=True)
+    # Key, query, mixing, gate and share.
+    output = L * d * d + L * d * pointers * (pointer + GEOMETRY + 1)
+    output += pointers * L * L * 2 * (pointer + GEOMETRY) + L * d * 2 * pointers
+    # How near the others are weighs where they are.
+    rivals = 4 * N * N * 2
+    assert of_forward(4).macs == 2 * encoder + 2 * decoder + output + rivals
+
+
+def test_the_multiplications_are_those_of_torchs_own_counter():
+    scene = torch.rand(1, 1, 4, 2, 2)
+    network = Transformer(ARCHITECTURE, 1).requires_grad_(False)
+    for call in (Call(network), Call(lambda z, x: network.track(z, x[:, :, 0]))):
+        call.network = network
+        # It does not see into the fused kernel.
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            call(scene, scene)
+        assert counter.get_total_flops() == 2 * count(call, scene, scene).macs
+
+
+@pytest.mark.parametrize("lookbacks", [(1, 1), (2, 2), (3, 2), (6, 6)])
+@pytest.mark.parametrize(
+    ("track", "counted"), [(Transformer.track, incremental), (track_by_re_encoding, re_encoded)]
+)
+def test_the_frames_of_a_sequence_add_up(track, counted, lookbacks):
+    architecture = replace(
+        ARCHITECTURE, encoder_lookback=lookbacks[0], decoder_lookback=lookbacks[1], decoder_layers=1
+    )
+    network = Transformer(architecture, 1)
+    scene = torch.rand(1, 1, 6, 2, 2, dtype=torch.float64)
+    whole = Call(lambda z: track(network, z, z[:, :, 0]))
+    whole.network = network
+    found = counted(architecture, 6)
+    if lookbacks == (1, 1) and track is Transformer.track:
+        # A trace drops what frame 0 leaves in the caches, since nobody looks back at it.
+        first = count(whole, scene[:, :, :2])
+        both = counted(architecture, 2)
+        found = Operations(*np.subtract(found, both) + first)
+    assert found == count(whole, scene)
+
+
+def test_re_encoding_tracks_the_same_where_the_window_holds_all_frames():
+    architecture = replace(ARCHITECTURE, encoder_lookback=6, decoder_lookback=6)
+    network = Transformer(architecture, 2, seed=3)
+    scene = 5 * torch.randn(2, 3, 6, 2, 2, dtype=torch.float64)
+    expected = network.track(scene, scene[:, :, 0])
+    torch.testing.assert_close(
+        track_by_re_encoding(network, scene, scene[:, :, 0]), expected, rtol=0, atol=1e-4
+    )
+
+
+def test_outputs_that_reach_back_beyond_the_measurements_are_refused():
+    with pytest.raises(ValueError, match="K_D"):
+        re_encoded(replace(ARCHITECTURE, encoder_lookback=1, decoder_lookback=2), 6)
+
+
+def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
+    path = tmp_path / "operations.parquet"
+    names = ("particles", "frames", "dimension", "heads", "encoder_layers", "decoder_layers")
+    flags = [f"--{name.replace('_', '-')}={getattr(ARCHITECTURE, name)}" for name in names]
+    flags += ["--feedforward=24", "--pointers=2", "--timed-sequences=1", "--lookbacks", "2", "1"]
+    result = run_script("profile_transformer.py", *flags, "--output", path)
+    assert result.returncode == 0, result.stderr
+    with TableReader(path, OPERATIONS) as reader:
+        rows = reader.read()
+    assert rows["variant"].tolist() == ["incremental"] * 2 + ["re_encoded"] * 2
+    assert rows["K"].tolist() == [1, 2, 1, 2]
+    both = replace(ARCHITECTURE, encoder_lookback=2, decoder_lookback=2)
+    assert (rows["flops"][1], rows["macs"][1]) == incremental(both, 6)
+    assert (rows["flops"][3], rows["macs"][3]) == re_encoded(both, 6)
+    assert set(rows["source"]) == {"fvcore"}
+    assert (rows["seconds"] > 0).all()
+
+
+def test_heads_that_do_not_divide_the_dimension_are_refused(refusal, tmp_path):
+    flags = "--particles 2 --frames 6 --lookbacks 1 --dimension 16 --heads 3 --encoder-layers 1"
+    flags += " --decoder-layers 1 --feedforward 8 --pointers 2"
+    assert "heads 3" in refusal("profile_transformer.py", *flags.split(), output=tmp_path / "t.parquet")
