@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import profile_mht
@@ -150,6 +151,7 @@ def test_without_counters_and_emulator_the_script_takes_the_formula(tmp_path):
     assert rows["flops"].tolist() == expected
     assert set(rows["source"]) == {"model"}
     assert rows["macs"].mask.all()
+    assert "multiply–add is 2" in pq.read_schema(path).field("flops").metadata[b"description"].decode()
     assert (rows["seconds"] > 0).all()
     assert "not here" in parameters["refused_sources"]["papi"]
     assert "qemu-x86_64" in parameters["refused_sources"]["emulated"]

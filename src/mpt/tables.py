@@ -7,7 +7,7 @@ would not have written. Rows are counted from 0. Memory holds a block of experim
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -34,11 +34,17 @@ class Table:
 
 
 def _table(
-    name: str, key: Mapping[str, pa.DataType], values: Mapping[str, pa.DataType], nullable=()
+    name: str,
+    key: Mapping[str, pa.DataType],
+    values: Mapping[str, pa.DataType],
+    nullable: Sequence[str] = (),
+    meanings: Mapping[str, str] | None = None,
 ) -> Table:
+    """Return a table; a column's meaning goes into its metadata in the file, as "description"."""
+    meanings = {column: {"description": text} for column, text in (meanings or {}).items()}
     columns = {**key, **values}
-    schema = pa.schema([pa.field(column, kind, column in nullable) for column, kind in columns.items()])
-    return Table(name, schema, tuple(key))
+    fields = [pa.field(c, kind, c in nullable, meanings.get(c)) for c, kind in columns.items()]
+    return Table(name, pa.schema(fields), tuple(key))
 
 
 _POSITION = {"x": pa.float64(), "y": pa.float64()}
@@ -103,12 +109,17 @@ LEARNING_CURVE = _table(
     {"loss": pa.float64(), "jaccard": pa.float64(), "position_error": pa.float64()},
     nullable=("loss",),
 )
-# Operations per sequence; a multiply–add counts 2 in flops and 1 in macs. `source` says how it was counted.
 OPERATIONS = _table(
     "operations",
     {"tracker": pa.string(), "variant": pa.string(), "K": pa.int16()},
     {"flops": pa.int64(), "macs": pa.int64(), "source": pa.string(), "seconds": pa.float64()},
     nullable=("macs",),
+    meanings={
+        "flops": "floating-point operations per sequence; a multiply–add is 2",
+        "macs": "of these the multiply–adds of matrix products, each as 1; null if not counted apart",
+        "source": "what counted: fvcore, papi (the processor), emulated (one emulated) or model (a formula)",
+        "seconds": "per sequence, tracked on one thread of the machine that made the table",
+    },
 )
 
 
