@@ -146,7 +146,7 @@ def test_help_documents_each_flag_with_its_unit(run_script):
         ("confinement", "-10"),
         ("seed", "-1"),
         ("seed", "1.0"),
-        ("stream", "validation"),
+        ("stream", "practice"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_flag(refusal, tmp_path, flag, value):
