@@ -44,7 +44,7 @@ def _lines(rows: dict[str, np.ndarray], score: str) -> Iterator[Line]:
 def _equation(law: dict, x: str) -> str:
     """Return a scaling law as mathtext; its estimates are [value, low, high]."""
     c, a, alpha = (law[name][0] for name in ("c", "a", "alpha"))
-    return f"${c:.3g} {'-' if a >= 0 else '+'} {abs(a):.2g}\\,{SYMBOLS.get(x, 'x')}^{{-{alpha:.2g}}}$"
+    return f"fit: ${c:.3g} {'-' if a >= 0 else '+'} {abs(a):.2g}\\,{SYMBOLS.get(x, 'x')}^{{-{alpha:.2g}}}$"
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """What tests share: the scripts by their command line, and small simulated datasets."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import numpy as np
 import pytest
 
+import command_line
 from mpt import motion, tables
 
 SOURCES = Path(__file__).parents[1] / "src"
@@ -44,6 +47,31 @@ def refusal(run_script):
         assert result.returncode == 2, result
         assert result.stdout == ""
         (line,) = result.stderr.splitlines()
+        assert line.startswith(f"{name}: "), line
+        assert set(output.parent.iterdir()) == before
+        return line
+
+    return run
+
+
+@pytest.fixture
+def refusal_here(monkeypatch, capsys):
+    """Return refusal_here(module, *arguments, output=path, more_outputs=()): as refusal, in this process.
+
+    For scripts that take seconds to start. Lines on stdout are allowed.
+    """
+
+    def run(module: ModuleType, *arguments, output: Path, more_outputs=()) -> str:
+        name = Path(module.__file__).name
+        before = set(output.parent.iterdir())
+        command = [name, *arguments, "--output", output, *more_outputs]
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            command_line.run(module.main)
+        assert stop.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"{name}: "), line
         assert set(output.parent.iterdir()) == before
         return line

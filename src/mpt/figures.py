@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import matplotlib
 
@@ -41,6 +42,10 @@ MARKERS = "osD^vPX<>*"
 REFERENCES = ("control", "bayes")
 REFERENCE_DASHES = ("-", ":", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
 PANEL_INCHES = (3.3, 2.7)
+TITLE_INCHES = 0.35
+LEGEND_ROW_INCHES = 0.2
+# What a panel is wide.
+NOTE_LETTERS = 56
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,14 @@ def draw_scores(
     x_scale: str,
     palettes: Mapping[str, str],
 ) -> Figure:
-    """Draw a panel per score, the same curves in each, references thin and grey; notes (mathtext) inside."""
+    """Draw a panel per score, the same curves in each, references thin and grey; notes are mathtext."""
     figure, axes = _figure(len(panels), title)
     for axis, (score, lines) in zip(axes, panels.items(), strict=True):
         for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
             axis.plot(line.x, line.mean, label=symbols(line.label), **style)
             if line.method in palettes:
                 axis.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.2, linewidth=0)
-        for row, note in enumerate(notes.get(score, ())):
-            place = {"xy": (0.98, 0.03 + 0.08 * row), "xycoords": "axes fraction"}
-            axis.annotate(note, **place, ha="right", va="bottom", fontsize="small")
+        _note(axis, notes.get(score, ()))
         axis.set_xlabel(axis_label(x))
         axis.set_ylabel(axis_label(score))
         _scale(axis, "x", x_scale, np.concatenate([line.x for line in lines if line.method != "fit"]))
@@ -93,15 +96,13 @@ def draw_operations(
 ) -> Figure:
     """Draw a panel per measure of cost against the lookback, on a logarithmic axis, guides thin.
 
-    laws are what a curve's label in the legend ends with, notes are written in the panel; both are mathtext.
+    laws are what a curve's label in the legend ends with, notes stand above the panel; both are mathtext.
     """
     figure, axes = _figure(len(panels), title)
     for axis, (measure, lines) in zip(axes, panels.items(), strict=True):
         for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
             axis.plot(line.x, line.mean, label=symbols(line.label) + laws.get(line.label, ""), **style)
-        for row, note in enumerate(notes.get(measure, ())):
-            place = {"xy": (0.98, 0.03 + 0.07 * row), "xycoords": "axes fraction"}
-            axis.annotate(note, **place, ha="right", va="bottom", fontsize="x-small")
+        _note(axis, notes.get(measure, ()))
         axis.set_xlabel(axis_label("lookback"))
         axis.set_ylabel(axis_label(measure))
         axis.set_yscale("log")
@@ -130,7 +131,7 @@ def symbols(label: str) -> str:
 
 def _figure(panels: int, title: str) -> tuple[Figure, list[Axes]]:
     sns.set_theme(context="paper", style="ticks", font="DejaVu Sans")
-    figure = Figure(figsize=(PANEL_INCHES[0] * panels, PANEL_INCHES[1] + 0.9), layout="constrained")
+    figure = Figure(figsize=(PANEL_INCHES[0] * panels, PANEL_INCHES[1]), layout="constrained")
     axes = list(np.atleast_1d(figure.subplots(1, panels)))
     for axis in axes:
         sns.despine(ax=axis)
@@ -189,9 +190,15 @@ def _zoom(axis: Axes, lines: Sequence[Line]) -> None:
         if line.mean.max() < low - margin:
             ends = dict.fromkeys(f"{mean:.2f}" for mean in (line.mean.min(), line.mean.max()))
             text = f"{line.label} ↓ {' to '.join(ends)}"
-            axis.annotate(
-                text, (0.02, 0.02), xycoords="axes fraction", color="0.45", fontsize="x-small", va="bottom"
-            )
+            axis.text(
+                0.02, 0.02, text, transform=axis.transAxes, color="0.45", fontsize="x-small",
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            )  # fmt: skip
+
+
+def _note(axis: Axes, notes: Sequence[str]) -> None:
+    """Write notes above a panel, where no curve is."""
+    axis.set_title("\n".join(fill(note, NOTE_LETTERS) for note in notes), loc="right", fontsize="x-small")
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
@@ -199,12 +206,14 @@ def _legend(figure: Figure, axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda k: handles[k].get_zorder(), reverse=True)
     # A handle is as wide as six letters, of which an inch holds twelve.
-    widest = 6 + max(len(re.sub(r"\\mathrm|[${}]", "", label)) for label in labels)
+    widest = 6 + max(len(re.sub(r"\\[a-z]+|[${}]", "", label)) for label in labels)
+    columns = max(1, min(len(labels), int(12 * figure.get_figwidth() / widest)))
+    figure.set_figheight(PANEL_INCHES[1] + TITLE_INCHES + LEGEND_ROW_INCHES * -(-len(labels) // columns))
     figure.legend(
         [handles[k] for k in order],
         [labels[k] for k in order],
         loc="outside lower center",
-        ncols=max(1, min(len(labels), int(12 * figure.get_figwidth() / widest))),
+        ncols=columns,
         frameon=False,
         fontsize="small",
     )

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -61,9 +62,25 @@ def write_whole(path: str | os.PathLike, contents: dict) -> None:
 
 
 def read_plain(path: str | os.PathLike, device: torch.device):
-    """Return what write_whole wrote; anything but tensors and plain values in the file is refused."""
+    """Return what write_whole wrote; anything but tensors and plain values in the file is refused.
+
+    Raises InputError, naming the file.
+    """
     try:
+        # torch.load does not look at the checksums.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise InputError(f"wrong checksum of {damaged}")
         return torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        OSError,
+    ) as error:
         reason = str(error).split("\n")[0].split(". ")[0]
         raise InputError(f"{path}: not a readable model file: {reason}") from error
