@@ -86,7 +86,9 @@ class Schedule:
         warmup = max(1.0, self.warmup_fraction * steps)
         if step + 1 <= warmup:
             return self.learning_rate * (step + 1) / warmup
-        return self.learning_rate * 0.5 * (1 + np.cos(np.pi * (step + 1 - warmup) / (steps + 1 - warmup)))
+        return float(
+            self.learning_rate * 0.5 * (1 + np.cos(np.pi * (step + 1 - warmup) / (steps + 1 - warmup)))
+        )
 
 
 class Divergence(InputError):
