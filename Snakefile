@@ -1,4 +1,4 @@
-"""From config.yaml to the figures: simulate, train, track, score, count operations, draw."""
+"""From config.yaml to the figures: simulate, train, track, score, count operations, draw, judge."""
 
 from snakemake.utils import min_version
 
@@ -15,6 +15,7 @@ include: "rules/track.smk"
 include: "rules/score.smk"
 include: "rules/profile.smk"
 include: "rules/figures.smk"
+include: "rules/claims.smk"
 include: "rules/report.smk"
 
 
@@ -23,4 +24,5 @@ rule all:
     input:
         "results/config.yaml",
         "results/run.csv",
+        claims_files(),
         expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),

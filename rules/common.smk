@@ -18,6 +18,7 @@ SOURCES = os.path.relpath(Path(workflow.basedir) / "src")
 sys.path.insert(0, RULES)
 
 from configuration import canonical, problems, repeated_keys
+from ledger import OF_OPERATIONS, ledger
 from studies import plan
 
 
@@ -37,6 +38,7 @@ def config_files() -> list[str]:
 
 CONFIG = checked(config)
 PLAN = plan(CONFIG)
+LEDGER = ledger(CONFIG, PLAN)
 REPLICATES = range(CONFIG["replicates"])
 COSTS = {name: cost for name, cost in CONFIG["operation_counts"].items() if cost is not None}
 FORMATS = ["png", "pdf", "parquet", "csv"]
@@ -194,5 +196,25 @@ def transformer_profile_flags(wildcards) -> str:
     return flags(sequence | {"lookbacks": cost["lookbacks"]} | CONFIG["transformer"])
 
 
-def config_text() -> str:
+def claims_files() -> list[str]:
+    return [f"results/claims.{suffix}" for suffix in ("parquet", "csv", "md")] if LEDGER["claims"] else []
+
+
+def claimed_scores(wildcards) -> list[str]:
+    curves = [points for figure in LEDGER["figures"].values() for points in figure["curves"].values()]
+    datasets = {dataset for points in curves for _, dataset, _ in points}
+    return [f"results/scores/{dataset}.parquet" for dataset in sorted(datasets)]
+
+
+def claimed_operations(wildcards) -> list[str]:
+    claims = LEDGER["claims"].values()
+    costs = {claim["figure"] for claim in claims if claim["test"] in OF_OPERATIONS}
+    return [f"results/figures/{cost}.parquet" for cost in sorted(costs)]
+
+
+def judging_flags(wildcards) -> str:
+    return flags({"ledger": json.dumps(LEDGER, ensure_ascii=False)})
+
+
+def config_text(wildcards) -> str:
     return yaml.safe_dump(CONFIG, allow_unicode=True, sort_keys=False, width=120)

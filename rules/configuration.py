@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
+from ledger import ledger
 from studies import StudyError, combinations, dataset_settings, plan, tracker_settings
 
 # libyaml reads ten times faster, where PyYAML was built with it.
@@ -50,10 +51,11 @@ def canonical(value):
 def problems(config: dict, schema_path: str | Path) -> list[str]:
     """Return what is wrong with a config, a line each; none if the workflow can run it."""
     schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), SafeLoader)
-    found = list(_mismatches(config, schema, "")) or list(_mismatches_of_combinations(config, schema))
+    found = list(_mismatches(config, schema, ""))
+    found = found or [*_mismatches_of_combinations(config, schema), *_mismatches_of_claims(config, schema)]
     if not found:
         try:
-            plan(config)
+            ledger(config, plan(config))
         except StudyError as error:
             found = [str(error)]
     return found
@@ -86,9 +88,19 @@ def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
             for tracker in combinations(entry)
         ]
         for path, kind, settings in expanded:
-            part = {"$defs": schema["$defs"], "$ref": f"#/$defs/{kind}"}
-            lines |= dict.fromkeys(_mismatches(settings, part, path))
+            lines |= dict.fromkeys(_mismatches(settings, _definition(schema, kind), path))
     yield from lines
+
+
+def _mismatches_of_claims(config: dict, schema: dict) -> Iterator[str]:
+    """Check each claim by its test."""
+    for name, claim in config["claims"].items():
+        if claim is not None:
+            yield from _mismatches(claim, _definition(schema, f"{claim['test']}_claim"), f"claims.{name}")
+
+
+def _definition(schema: dict, name: str) -> dict:
+    return {"$defs": schema["$defs"], "$ref": f"#/$defs/{name}"}
 
 
 def _join(path: str, keys) -> str:

@@ -13,7 +13,7 @@ rule write_config:
         mem_mb=100,
         runtime=1,
     params:
-        text=config_text(),
+        text=config_text,
     shell:
         "printf '%s' {params.text:q} > {output:q} 2> {log:q}"
 
@@ -23,6 +23,7 @@ rule summarise_run:
         script=script("summarise_run"),
         modules=modules("summarise_run"),
         figures=expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
+        claims=claims_files(),
     output:
         "results/run.csv",
     log:

@@ -9,7 +9,7 @@ import numpy as np
 from command_line import ArgumentParser, InputError, existing_file, run
 from mpt.fits import ScalingLaw, scaling_law
 from mpt.statistics import Interval, interval
-from mpt.tables import CURVES, SCORES, TRACKER_SCORES, TableReader, TableWriter, write_csv
+from mpt.tables import CURVES, SCORES, TableWriter, read_tracker_scores, write_csv
 
 SCORE_NAMES = [name for name in SCORES.schema.names if name not in SCORES.key]
 
@@ -45,9 +45,8 @@ def main() -> None:
     scores = {}
     for path in arguments.scores:
         trackers = sorted(tracker for dataset, tracker in wanted if dataset == path.stem)
-        scores |= {
-            (path.stem, tracker): found for tracker, found in _scores(path, trackers, arguments.columns)
-        }
+        for tracker, _, found in read_tracker_scores(path, trackers, arguments.columns):
+            scores[path.stem, tracker] = found
     missing = sorted(f"{tracker} on {dataset}" for dataset, tracker in wanted - scores.keys())
     if missing:
         raise InputError(f"no table of scores has {', '.join(missing)}")
@@ -94,24 +93,6 @@ def _fitted(score: str, number: int, curve: dict, x: Sequence[float], law: Scali
         _point(score, number, fitted, at, "", "", (0, 0), Interval(mean, mean, mean, 0.0))
         for at, mean in zip(along, means, strict=True)
     ]
-
-
-def _scores(path: Path, trackers: list[str], columns: list[str]):
-    """Yield each tracker's scores as arrays (R, B): a row per replicate, a column per test experiment."""
-    with TableReader(path, TRACKER_SCORES) as reader:
-        rows = reader.read()
-    for tracker in trackers:
-        of_tracker = rows["tracker"] == tracker
-        replicates = len(np.unique(rows["replicate"][of_tracker]))
-        if not replicates:
-            raise InputError(f"{path}: has no scores of {tracker}")
-        experiments = rows["experiment"][of_tracker]
-        if (
-            len(experiments) % replicates
-            or (experiments.reshape(replicates, -1) != experiments[: len(experiments) // replicates]).any()
-        ):
-            raise InputError(f"{path}: the replicates of {tracker} are not of the same experiments")
-        yield tracker, {name: rows[name][of_tracker].reshape(replicates, -1) for name in columns}
 
 
 if __name__ == "__main__":

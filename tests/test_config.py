@@ -80,6 +80,24 @@ def test_the_default_config_is_accepted(config):
         ("operation_counts.figure_5.lookbacks", [0], r"operation_counts\.figure_5\.lookbacks\[0\]: 0 "),
         ("figures.panels", ["jacard"], r"figures\.panels\[0\]: 'jacard'"),
         ("test_experiments[0].experiments", 0, r"test_experiments\[0\]\.experiments: 0 "),
+        ("claims.1a.figure", "figure_9", r"claims\.1a\.figure: 'figure_9' is none of the studies"),
+        ("claims.1a.figure", "figure_5", r"claims\.1a\.figure: 'figure_5' is none of the studies"),
+        ("claims.7b.figure", "figure_3", r"claims\.7b\.figure: 'figure_3' is none of the operation_counts"),
+        ("claims.2a.reference_figure", "2a", r"claims\.2a\.reference_figure: '2a' is none of the studies"),
+        ("claims.1a.curve", "MTH", r"claims\.1a\.curve: figure_2a has no curve 'MTH'; it has .*'MHT'"),
+        ("claims.1a.reference", "Bayes", r"claims\.1a\.reference: figure_2a has no curve 'Bayes'"),
+        ("claims.7f.reference", "transformer", r"claims\.7f\.reference: figure_5 has no .*incremental"),
+        ("claims.2a.reference_figure", "figure_6", r"claims\.2a: its curves have different x"),
+        ("claims.1a.direction", "above", r"claims\.1a\.direction: 'above'"),
+        ("claims.1a.test", "duel", r"claims\.1a\.test: 'duel'"),
+        ("claims.1a.test", "variation", r"claims\.1a: .*'direction'"),
+        ("claims.1a.at", "second", r"claims\.1a\.at: 'second'"),
+        ("claims.1a.tolerance", 0.1, r"claims\.1a: .*'tolerance'"),
+        ("claims.9a.margin", 2, r"claims\.9a\.margin: 2 "),
+        ("claims.4b.curve", "MHT", r"claims\.4b\.curve: 'MHT'"),
+        ("claims.1a", {"test": "difference"}, r"claims\.1a: 'statement'"),
+        ("claims.1a", "better", r"claims\.1a: 'better'"),
+        ("judgement.scores", ["jacard"], r"judgement\.scores\[0\]: 'jacard'"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_path_of_its_key(config, path, value, told):
@@ -108,7 +126,7 @@ def keys_of_sections(config: dict) -> list[tuple[str, str]]:
     return [
         (section, key)
         for section, values in config.items()
-        if isinstance(values, dict) and section not in ("studies", "operation_counts")
+        if isinstance(values, dict) and section not in ("studies", "operation_counts", "claims")
         for key in values
     ]
 
@@ -150,7 +168,6 @@ def test_the_schema_knows_the_choices_of_the_scripts():
     from mpt import devices, kalman, mht, tables, training
 
     definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
-    panels = yaml.safe_load(SCHEMA.read_text())["properties"]["figures"]["properties"]["panels"]["items"]
     assert definitions["process_noise_model"]["enum"] == list(kalman.PROCESS_NOISE_MODELS)
     assert definitions["mht"]["properties"]["estimate"]["enum"] == list(track_mht.ESTIMATES)
     assert definitions["solver"]["enum"] == list(mht.SOLVERS)
@@ -159,7 +176,7 @@ def test_the_schema_knows_the_choices_of_the_scripts():
     assert definitions["training"]["properties"]["precision"]["enum"] == list(devices.PRECISIONS)
     assert definitions["training_data"]["properties"]["batches"]["then"]["const"] == train.UNLIMITED
     counts = {"experiment", "true_positives", "false_positives", "false_negatives"}
-    assert set(panels["enum"]) == set(tables.SCORES.schema.names) - counts
+    assert set(definitions["scores"]["items"]["enum"]) == set(tables.SCORES.schema.names) - counts
 
 
 def test_each_value_that_the_paper_does_not_state_says_so(config):
@@ -277,6 +294,7 @@ def another(key: str, value):
 def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, position, method):
     tracker = config["studies"]["figure_2a"]["trackers"][position]
     defaults = {key: value for section in SECTIONS[method] for key, value in config[section].items()}
+    config["claims"] = {}
     names = []
     for change_of_tracker in [{}, *({key: another(key, value)} for key, value in defaults.items())]:
         config["studies"] = {

@@ -49,6 +49,17 @@ def test_difference_covers_and_rejects_as_stated(replicates, others, training):
     assert np.mean([e.p < 0.05 for e in effects]) == pytest.approx(1 - covered, abs=1e-12)
 
 
+@pytest.mark.parametrize("training", [0.0, 0.01, 0.1])
+def test_p_values_in_the_far_tail_hold_where_asked_to(training):
+    # A hundredth of the trials, and three standard errors.
+    rng = np.random.default_rng(12)
+    p = [
+        statistics.contrast([1.0], [draw_scores(rng, 5, 60, training, sequence=0)], far_tails=True).p
+        for _ in range(TRIALS)
+    ]
+    assert np.mean(np.array(p) < 0.01) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / TRIALS)
+
+
 def test_interval_covers_where_percentiles_of_a_hierarchical_bootstrap_do_not():
     rng = np.random.default_rng(3)
     covered = np.zeros(2)

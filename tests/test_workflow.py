@@ -160,6 +160,42 @@ def test_operations_are_counted_for_both_trackers_at_each_lookback(finished):
             assert (rows.flops.diff().dropna() > 0).all()
 
 
+def test_each_claim_has_a_verdict_by_each_score(finished, config):
+    ledger = pd.read_parquet(finished / "results/claims.parquet")
+    kept = {name: claim for name, claim in config["claims"].items() if claim is not None}
+    counted = {name for name, claim in kept.items() if claim["figure"] == "figure_5"}
+    assert set(ledger.claim) == set(kept)
+    assert set(ledger.verdict) <= {"supported", "contradicted", "undecided"}
+    for name, rows in ledger.groupby("claim"):
+        assert set(rows.score) == ({"flops"} if name in counted else set(config["judgement"]["scores"])), name
+    assert len(pd.read_csv(finished / "results/claims.csv")) == len(ledger)
+    text = (finished / "results/claims.md").read_text()
+    assert all(claim["statement"] in text for claim in kept.values())
+
+
+def test_a_claim_compares_the_means_that_its_figure_draws(finished):
+    ledger = pd.read_parquet(finished / "results/claims.parquet").set_index(["claim", "score"])
+    figure = pd.read_parquet(finished / "results/figures/figure_2a.parquet")
+    for score in ("jaccard", "position_error"):
+        means = figure[figure.score == score].groupby("label")["mean"].mean()
+        row = ledger.loc["1a", score]
+        assert row["mean"] == pytest.approx(means["transformer_{12,1}"], abs=1e-12)
+        assert row["reference_mean"] == pytest.approx(means["MHT"], abs=1e-12)
+        assert row["effect"] == pytest.approx(means["transformer_{12,1}"] - means["MHT"], abs=1e-12)
+        assert row["frozen_mean"] == pytest.approx(means["frozen"], abs=1e-12)
+
+
+def test_another_direction_only_judges(finished, tmp_path):
+    changed = jobs(
+        snakemake(
+            finished,
+            "--dry-run",
+            configs=(SMALL, written(tmp_path, "claims: {1a: {direction: worse}}\n")),
+        )
+    )
+    assert changed == {"judge_claims": 1, "write_config": 1, "summarise_run": 1}
+
+
 def test_the_run_is_summed_up(finished):
     run = pd.read_csv(finished / "results/run.csv", index_col="rule")
     assert run.loc["train_transformer", "jobs"] == len(list((finished / "results/models").iterdir()))
@@ -210,6 +246,7 @@ def test_another_noise_trains_only_its_own_model(finished, tmp_path):
         "score_tracks": 1,
         "tabulate_scores": 1,
         "draw_scores": 1,
+        "judge_claims": 1,
         "write_config": 1,
         "summarise_run": 1,
     }

@@ -102,6 +102,29 @@ CURVES = _table(
         "sequence_half_width": pa.float64(),
     },
 )
+# What the data say of claims, each by each of its scores: the effect, its 95 % interval, its p-value alone
+# and corrected for the claims about the figure; how many points there are, and at how many the effect is
+# significant as claimed and otherwise; the means of the curve and of what it is compared with; per control
+# its mean on the same data and the verdict with it in the place of the curve. Null, or empty, is what the
+# claim does not have.
+_CONTROLS = [
+    f"{control}_{column}" for control in ("frozen", "random", "oracle") for column in ("mean", "verdict")
+]
+CLAIMS = _table(
+    "claims",
+    {"claim": pa.string(), "score": pa.string()},
+    {
+        "statement": pa.string(),
+        "figure": pa.string(),
+        "verdict": pa.string(),
+        **dict.fromkeys(["effect", "low", "high", "p", "corrected_p"], pa.float64()),
+        **dict.fromkeys(["points", "points_as_claimed", "points_otherwise"], pa.int16()),
+        **dict.fromkeys(["mean", "reference_mean"], pa.float64()),
+        **{name: pa.float64() if name.endswith("mean") else pa.string() for name in _CONTROLS},
+        "detail": pa.string(),
+    },
+    nullable=("effect", "low", "high", "p", "corrected_p", "reference_mean", *_CONTROLS[::2]),
+)
 # How well the replicates of a model track validation sequences as training goes on; epoch 0 is untrained.
 LEARNING_CURVE = _table(
     "learning curve",
@@ -478,6 +501,30 @@ def read_tracks(path: str | os.PathLike, experiments_per_block: int | None = Non
                 f"{detection.data[b, frame, track]}, which is not in 0…{detection.shape[2] - 1}"
             )
         yield Tracks(block["experiments"], block["positions"], detection.filled(-1))
+
+
+def read_tracker_scores(
+    path: str | os.PathLike, trackers: Sequence[str], names: Sequence[str]
+) -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
+    """Yield each tracker, its experiments (B,) and its scores by name, (R, B): a row per replicate.
+
+    Raises InputError if the table lacks a tracker, or if its replicates are not of the same experiments.
+    """
+    with TableReader(path, TRACKER_SCORES) as reader:
+        rows = reader.read()
+    for tracker in trackers:
+        of_tracker = rows["tracker"] == tracker
+        replicates = len(np.unique(rows["replicate"][of_tracker]))
+        if not replicates:
+            raise InputError(f"{path}: has no scores of {tracker}")
+        experiments = rows["experiment"][of_tracker]
+        if (
+            len(experiments) % replicates
+            or (experiments.reshape(replicates, -1) != experiments[: len(experiments) // replicates]).any()
+        ):
+            raise InputError(f"{path}: the replicates of {tracker} are not of the same experiments")
+        columns = {name: rows[name][of_tracker].reshape(replicates, -1) for name in names}
+        yield tracker, experiments[: len(experiments) // replicates], columns
 
 
 def write_csv(path: str | os.PathLike, csv_path: str | os.PathLike) -> None:

@@ -1,0 +1,331 @@
+"""Claims of known truth get the verdict they deserve, at the stated rate; the ledger by command line."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from mpt import claims, tables
+from mpt.claims import CONTRADICTED, SUPPORTED, UNDECIDED, Claim, judge, verdict
+from mpt.statistics import Effect
+
+
+def draw_curves(rng, means, replicates=5, sequences=60, training=0.02):
+    """Draw a curve per row of means (C, K), x = 1…K; sequences are shared, trainings are each curve's own.
+
+    A curve of one replicate is not trained.
+    """
+    shared = 0.1 * rng.normal(size=(1, sequences))
+    trainings = [1, *[replicates] * (len(means) - 1)]
+    return [
+        {
+            x: mean
+            + shared
+            + training * (count > 1) * rng.normal(size=(count, 1))
+            + 0.05 * rng.normal(size=(count, sequences))
+            for x, mean in enumerate(row, start=1)
+        }
+        for row, count in zip(means, trainings, strict=True)
+    ]
+
+
+def judged(claim, curves, reference=None):
+    judgement = judge(claim, curves, reference)
+    return verdict(judgement, judgement.effect.p)
+
+
+CASES = {
+    "above": ("difference", [[0.5] * 4, [0.7] * 4]),
+    "rising": ("trend", [[0.5] * 4, [0.5, 0.6, 0.7, 0.8]]),
+    "rising with i": ("rise", [[0.5] * 4, [0.5] * 4, [0.7] * 4, [0.9] * 4]),
+    "diminishing": ("returns", [[0.5] * 4, [0.5, 0.7, 0.8, 0.8]]),
+    "below in the limit": ("limit", [[0.5] * 5, [0.9 - 0.3 / x for x in range(1, 6)]]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_true_claim_is_supported_and_its_opposite_contradicted(case):
+    test, means = CASES[case]
+    reference, *curves = draw_curves(np.random.default_rng(1), means)
+    sign = -1 if test == "returns" else 1
+    compared = reference if test in ("difference", "trend", "limit") else None
+    assert judged(Claim(test, sign), curves, compared) == SUPPORTED
+    assert judged(Claim(test, -sign), curves, compared) == CONTRADICTED
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize("test", ["difference", "trend", "rise", "returns", "variation"])
+def test_where_there_is_no_effect_the_verdict_is_undecided_19_times_in_20(test, everywhere):
+    rng = np.random.default_rng(2)
+    curves_needed = 3 if test in ("rise", "variation") else 1
+    verdicts = []
+    for _ in range(400):
+        reference, *curves = draw_curves(rng, [[0.5] * 4] * (1 + curves_needed))
+        compared = reference if test in ("difference", "trend") else None
+        verdicts.append(judged(Claim(test, 1, everywhere=everywhere), curves, compared))
+    undecided = np.mean([found == UNDECIDED for found in verdicts])
+    # Three standard errors of a fraction of 400. Points are a second look, half of which can contradict.
+    looks = 1.5 if everywhere else 1
+    assert undecided >= 1 - looks * 0.05 - 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_one_point_on_the_other_side_contradicts_only_what_is_claimed_everywhere():
+    reference, curve = draw_curves(np.random.default_rng(3), [[0.5] * 5, [0.3, 0.3, 0.3, 0.3, 0.6]])
+    assert judged(Claim("difference", -1), [curve], reference) == SUPPORTED
+    assert judged(Claim("difference", -1, everywhere=True), [curve], reference) == CONTRADICTED
+    judgement = judge(Claim("difference", -1), [curve], reference)
+    assert (judgement.count(-1), judgement.count(1), len(judgement.points)) == (4, 1, 5)
+
+
+def test_what_varies_over_x_is_supported_and_what_does_not_is_never_contradicted():
+    rng = np.random.default_rng(4)
+    _, *same = draw_curves(rng, [[0.5] * 4, [0.5] * 4, [0.7] * 4])
+    _, *varied = draw_curves(rng, [[0.5] * 4, [0.5] * 4, [0.5, 0.5, 0.5, 0.9]])
+    assert judged(Claim("variation", 0), varied) == SUPPORTED
+    assert judged(Claim("variation", 0), same) == UNDECIDED
+    assert judge(Claim("variation", 0), varied).points[3].effect.effect == pytest.approx(0.3, abs=0.1)
+
+
+@pytest.mark.parametrize(("mean", "expected"), [(0.97, SUPPORTED), (0.93, CONTRADICTED)])
+def test_a_margin_moves_the_reference_to_the_worse(mean, expected):
+    rng = np.random.default_rng(5)
+    reference = {1: np.ones((1, 40))}
+    curve = {1: mean + 0.01 * rng.normal(size=(5, 40))}
+    assert judged(Claim("difference", 1, margin=0.05), [curve], reference) == expected
+    # An error of 1.03 or 1.07 where up to 1.05 is allowed.
+    error = {1: 2 - curve[1]}
+    assert judged(Claim("difference", -1, margin=0.05), [error], reference) == expected
+
+
+def test_one_point_of_untrained_trackers_is_the_paired_t_test():
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(0.2, 1, size=(2, 1, 30))
+    found = judge(Claim("difference", 1), [{7: a}], {7: b}).effect
+    assert found.p == pytest.approx(stats.ttest_rel(a[0], b[0]).pvalue, rel=1e-6)
+
+
+def test_a_trend_of_untrained_trackers_is_the_t_test_of_the_slopes_of_the_sequences():
+    rng = np.random.default_rng(7)
+    x, scores = [8, 25, 50, 150], rng.normal(size=(4, 30))
+    slopes = [stats.linregress(x, scores[:, b]).slope * (150 - 8) for b in range(30)]
+    expected = stats.ttest_1samp(slopes, 0)
+    found = judge(Claim("trend", 1), [dict(zip(x, scores[:, None], strict=True))]).effect
+    assert found.effect == pytest.approx(np.mean(slopes))
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+
+
+def test_models_that_run_at_every_x_are_one_sample_of_trainings_not_many():
+    # A training is as much better at one x as at all: the mean over x is no surer than a single x.
+    rng = np.random.default_rng(8)
+    rejected = 0
+    for _ in range(400):
+        training = 0.1 * rng.normal(size=(5, 1))
+        curve = {x: 0.5 + training + 0.01 * rng.normal(size=(5, 40)) for x in range(11)}
+        judgement = judge(Claim("difference", 1), [curve], {x: np.full((1, 40), 0.5) for x in range(11)})
+        rejected += judgement.effect.p < 0.05
+    assert rejected / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_lengths_are_compared_by_the_sequences_that_all_have():
+    rng = np.random.default_rng(9)
+    long = rng.normal(size=(1, 20))
+    short = np.concatenate([long - 1, rng.normal(50, 1, size=(1, 100))], axis=1)
+    effect = claims.estimate([(1.0, long), (-1.0, short)])
+    assert effect.effect == pytest.approx(1)
+
+
+def test_equal_scores_are_no_effect_however_they_are_weighed():
+    scores = np.random.default_rng(10).random((3, 50))
+    judgement = judge(Claim("trend", 1), [dict.fromkeys([1, 3, 10, 31], scores)])
+    assert judgement.effect == Effect(0, 0, 0, 1)
+    assert judged(Claim("trend", 1), [dict.fromkeys([1, 3, 10, 31], scores)]) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("operations", "expected"),
+    [
+        (lambda K: 7 * 2.0**K, SUPPORTED),
+        (lambda K: 7 * K * 2.0**K, SUPPORTED),
+        (lambda K: 7 * K**3.0, CONTRADICTED),
+        (lambda K: 5 * np.exp(0.2 * np.log(K) + 0.3 * np.sin(9 * K)), UNDECIDED),
+    ],
+)
+def test_exponential_growth_is_told_from_powers(operations, expected):
+    K = np.arange(1, 11)
+    judgement = claims.judge_exponential(K, operations(K), 2)
+    assert verdict(judgement, np.nan) == expected
+
+
+def test_a_straight_line_with_an_offset_is_linear_and_a_square_is_not():
+    K = np.arange(1, 11)
+    line = claims.judge_linear(K, 1e6 + 3.0 * K, 0.05)
+    assert verdict(line, np.nan) == SUPPORTED
+    assert line.effect.effect == pytest.approx(0, abs=1e-9)
+    square = claims.judge_linear(K, K**2.0, 0.05)
+    assert verdict(square, np.nan) == CONTRADICTED
+    fit = stats.linregress(K, K**2.0)
+    assert square.effect.effect == pytest.approx(np.abs(K**2 - fit.intercept - fit.slope * K).max() / 99)
+
+
+def test_a_crossing_is_supported_where_seen_and_undecided_beyond():
+    K = np.array([1, 2, 3, 4])
+    seen = claims.judge_crossing(K, 2.0**K, [5.0] * 4)
+    assert verdict(seen, np.nan) == SUPPORTED
+    assert seen.effect[:3] == pytest.approx((np.log2(5), 2, 3))
+    beyond = claims.judge_crossing(K, 2.0**K, [64.0] * 4)
+    assert verdict(beyond, np.nan) == UNDECIDED
+    assert "K = 6.0" in beyond.detail
+    assert verdict(claims.judge_crossing(K, [9.0] * 4, [5.0] * 4), np.nan) == CONTRADICTED
+
+
+# The ledger by its command line.
+
+CLAIM = {
+    "statement": "The transformer is better.",
+    "figure": "f",
+    "reference_figure": "f",
+    "test": "difference",
+    "curves": ["transformer"],
+    "reference": "MHT",
+    "direction": "better",
+    "scores": ["jaccard", "position_error"],
+}
+NOISES = (1, 7)
+
+
+def write_scores(path, means, sequences=40, first=0):
+    """Write scores of trackers, whose means of jaccard are given; the position error is 2 − jaccard."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for tracker, mean in sorted(means.items()):
+        for replicate in range(3 if tracker == "net" else 1):
+            for experiment in range(first, first + sequences):
+                jaccard = mean + 0.01 * rng.normal()
+                rows.append((tracker, replicate, experiment, jaccard))
+    table = pd.DataFrame(rows, columns=["tracker", "replicate", "experiment", "jaccard"])
+    columns = {name: np.zeros(len(table)) for name in tables.TRACKER_SCORES.schema.names}
+    columns |= {name: table[name].to_numpy() for name in table}
+    columns |= {"position_error": 2 - columns["jaccard"], "gated_jaccard": columns["jaccard"]}
+    for name in ("true_positives", "false_positives", "false_negatives", "swaps"):
+        columns[name] = columns[name].astype(int)
+    with tables.TableWriter(path, tables.TRACKER_SCORES, {}) as writer:
+        writer.write(columns)
+    return path
+
+
+def ledger_of(**changes):
+    """Return the JSON of a ledger with the claim 1, changed, about figure f."""
+    labels = {"transformer": "net", "MHT": "mht", "frozen": "frozen"}
+    curves = {
+        label: [[noise, f"sigma{noise}", tracker] for noise in NOISES] for label, tracker in labels.items()
+    }
+    figure = {"log_x": False, "controls": ["frozen"], "curves": curves}
+    return json.dumps({"claims": {"1": CLAIM | changes}, "figures": {"f": figure}})
+
+
+@pytest.fixture
+def scores(tmp_path):
+    means = {"net": 0.8, "mht": 0.7, "frozen": 0.6}
+    return [write_scores(tmp_path / f"sigma{noise}.parquet", means) for noise in NOISES]
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    return ["--csv", tmp_path / "claims.csv", "--markdown", tmp_path / "claims.md"]
+
+
+def test_each_score_gets_a_verdict_and_each_control_shows_what_it_is_worth(
+    run_script, tmp_path, scores, outputs
+):
+    output = tmp_path / "claims.parquet"
+    result = run_script(
+        "judge_claims.py", "--scores", *scores, "--ledger", ledger_of(), "--output", output, *outputs
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    table = pd.read_parquet(output).set_index("score")
+    assert list(table.index) == ["jaccard", "position_error"]
+    assert list(table.verdict) == [SUPPORTED] * 2
+    assert list(table.frozen_verdict) == [CONTRADICTED] * 2
+    assert list(table.random_verdict) == [""] * 2
+    assert table.random_mean.isna().all()
+    assert table.effect.to_numpy() == pytest.approx([0.1, -0.1], abs=0.01)
+    assert table["mean"].to_numpy() == pytest.approx([0.8, 1.2], abs=0.01)
+    assert table.frozen_mean.to_numpy() == pytest.approx([0.6, 1.4], abs=0.01)
+    assert (table.low < table.effect).all()
+    assert (table.effect < table.high).all()
+    assert list(table.points_as_claimed) == [2, 2]
+    assert len(pd.read_csv(tmp_path / "claims.csv")) == 2
+    text = (tmp_path / "claims.md").read_text()
+    assert "| 1 | The transformer is better. | supported | supported |" in text
+    assert " ".join(verdict.__doc__.split())[50:200] in text.replace("\n", " ")
+
+
+def test_p_values_are_corrected_for_the_claims_about_a_figure(run_script, tmp_path, scores, outputs):
+    ledger = json.loads(ledger_of())
+    ledger["claims"]["2"] = CLAIM | {"curves": ["MHT"], "reference": "MHT"}
+    ledger["claims"]["3"] = CLAIM | {"curves": ["frozen"], "direction": "worse"}
+    output = tmp_path / "claims.parquet"
+    run_script(
+        "judge_claims.py", "--scores", *scores, "--ledger", json.dumps(ledger), "--output", output, *outputs
+    )
+    table = pd.read_parquet(output)
+    for _, rows in table.groupby("score"):
+        expected = np.minimum(1, np.sort(rows.p) * [3, 2, 1])
+        assert np.sort(rows.corrected_p) == pytest.approx(np.maximum.accumulate(expected), rel=1e-9)
+    assert list(table[table.claim == "2"].verdict) == [UNDECIDED] * 2
+    assert list(table[table.claim == "3"].verdict) == [SUPPORTED] * 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda paths: paths.pop(), "no table of scores has frozen on sigma7, mht on sigma7, net on sigma7"),
+        (
+            lambda paths: write_scores(paths[1], {"net": 0.8, "frozen": 0.6}),
+            "sigma7.parquet: has no scores of mht",
+        ),
+        (
+            lambda paths: write_scores(paths[1], {"net": 0.8, "mht": 0.7, "frozen": 0.6}, first=5),
+            "sigma7.parquet: its experiments are not those of",
+        ),
+        (lambda paths: paths[0].write_bytes(b"no table"), "sigma1.parquet: not a sound Parquet file"),
+    ],
+)
+def test_scores_that_do_not_serve_are_refused(refusal, tmp_path, scores, outputs, spoil, told):
+    spoil(scores)
+    output = tmp_path / "claims.parquet"
+    line = refusal("judge_claims.py", "--scores", *scores, "--ledger", ledger_of(), *outputs, output=output)
+    assert told in line
+
+
+def test_operations_that_were_not_counted_are_refused(refusal, tmp_path, outputs):
+    path = tmp_path / "f.parquet"
+    with tables.TableWriter(path, tables.OPERATIONS, {}) as writer:
+        writer.write(
+            {
+                "tracker": np.array(["mht"] * 3),
+                "variant": np.array(["enumerate"] * 3),
+                "K": np.array([1, 2, 3]),
+                "flops": np.array([2, 4, 8]),
+                "macs": None,
+                "source": np.array(["model"] * 3),
+                "seconds": np.ones(3),
+            }
+        )
+    claim = CLAIM | {
+        "test": "crossing",
+        "curves": ["mht, enumerate"],
+        "reference": "transformer, incremental",
+    }
+    ledger = json.dumps({"claims": {"1": claim}, "figures": {}})
+    output = tmp_path / "claims.parquet"
+    line = refusal("judge_claims.py", "--operations", path, "--ledger", ledger, *outputs, output=output)
+    assert "no table of operations f has transformer, incremental" in line
+
+
+def test_a_ledger_that_is_not_json_is_refused(refusal, tmp_path, outputs):
+    line = refusal("judge_claims.py", "--ledger", "{", *outputs, output=tmp_path / "claims.parquet")
+    assert "--ledger" in line
