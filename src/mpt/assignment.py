@@ -70,7 +70,7 @@ def decide(measurements, initial, lookback, precision, gain, detection, margin, 
             if t < T - 1:
                 digit = ((path[0] - own) % N if decided else np.zeros(N)).astype(np.uint32)
                 enumeration.advance(
-                    b, t, tracks, lookback, digit, measurements, gain, state, costs, following
+                    b, t, tracks, lookback, histories, digit, measurements, gain, state, costs, following
                 )
                 state, following = following, state
                 path, price = path[decided:], price[decided:]

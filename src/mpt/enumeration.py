@@ -90,9 +90,9 @@ def decide(
             state[i, 2, 0] = 0.0
             state[i, 3, 0] = 0.0
             state[i, 4, 0] = 0.0
+        # Of the undecided frames. Literals would have all that follows compiled once more.
+        histories, hypotheses = np.int64(1), np.int64(1)
         for t in range(1, T):
-            undecided = min(t, lookback) - 1
-            histories, hypotheses = N**undecided, P**undecided
             extend(b, t, tracks, histories, measurements, precision, state, extended)
             _add_tracks(tracks, hypotheses, digit, history, extended, total)
             if t == T - 1:
@@ -103,7 +103,25 @@ def decide(
                 _fold(tracks, hypotheses, total)
                 oldest = _first_below(total, 0, 1, P, _threshold(total, P))
                 _decide_frame(b, t - lookback + 1, tracks, oldest, permutation, total, detection, margin)
-            advance(b, t, tracks, lookback, digit[oldest], measurements, gain, state, extended, following)
+            if lookback == 1:
+                _update_decided(b, t, tracks, digit[oldest], measurements, gain, state, extended, following)
+            else:
+                advance(
+                    b,
+                    t,
+                    tracks,
+                    lookback,
+                    histories,
+                    digit[oldest],
+                    measurements,
+                    gain,
+                    state,
+                    extended,
+                    following,
+                )
+            if t < lookback:
+                histories *= N
+                hypotheses *= P
             state, following = following, state
 
 
@@ -153,7 +171,7 @@ def _add_tracks(tracks, hypotheses, digit, history, extended, total):
 
 
 @compiled
-def advance(b, t, tracks, lookback, decided, measurements, gain, state, extended, following):
+def advance(b, t, tracks, lookback, histories, decided, measurements, gain, state, extended, following):
     """Update every history by every detection of frame t.
 
     If the window is full, only those go on that have the digits `decided` (N,) in its oldest frame.
@@ -162,9 +180,9 @@ def advance(b, t, tracks, lookback, decided, measurements, gain, state, extended
     if lookback == 1:
         _update_decided(b, t, tracks, decided, measurements, gain, state, extended, following)
     elif t < lookback:
-        _update(b, t, tracks, 1, decided, N ** (t - 1), measurements, gain, state, extended, following)
+        _update(b, t, tracks, 1, decided, histories, measurements, gain, state, extended, following)
     else:
-        kept = N ** (lookback - 2)
+        kept = histories // N
         _update(b, t, tracks, N, decided, kept, measurements, gain, state, extended, following)
 
 

@@ -81,9 +81,9 @@ def track(
     Raises InputError if a number is not finite, naming experiment and frame, or if there are too many
     hypotheses for the solver; ValueError if shapes do not fit.
     """
-    # Copies, for they are writable and contiguous: the kernels are compiled for one kind of array only.
-    measurements = np.array(measurements, dtype=np.float64, order="C")
-    initial = np.array(initial, dtype=np.float64, order="C")
+    # The kernels are compiled for one kind of array only.
+    measurements = np.require(measurements, np.float64, ["C", "W"])
+    initial = np.require(initial, np.float64, ["C", "W"])
     experiments = np.arange(len(measurements)) if experiments is None else experiments
     _check(measurements, initial, lookback, experiments)
     B, T, N, _ = measurements.shape
@@ -136,18 +136,25 @@ def _check(measurements: np.ndarray, initial: np.ndarray, lookback: int, experim
         raise ValueError(f"initial positions have the shape {initial.shape}, not {(B, N, 2)}")
     if lookback < 1:
         raise InputError(f"lookback {lookback} is not at least 1")
-    if not (usable := np.abs(initial) <= LARGEST_POSITION).all():
-        b, i, axis = np.argwhere(~usable)[0]
+    if (place := _first_unusable(initial)) is not None:
+        b, i, axis = place
         raise InputError(
             f"experiment {experiments[b]}: track {i} starts at {'xy'[axis]} = {initial[b, i, axis]}, "
             f"which is not a number of at most {LARGEST_POSITION:g}"
         )
-    if not (usable := np.abs(measurements) <= LARGEST_POSITION).all():
-        b, t, j, axis = np.argwhere(~usable)[0]
+    if (place := _first_unusable(measurements)) is not None:
+        b, t, j, axis = place
         raise InputError(
             f"experiment {experiments[b]}, frame {t}: detection {j} is at {'xy'[axis]} = "
             f"{measurements[b, t, j, axis]}, which is not a number of at most {LARGEST_POSITION:g}"
         )
+
+
+def _first_unusable(positions: np.ndarray) -> np.ndarray | None:
+    # nan is both the least and the greatest.
+    if positions.min(initial=0) >= -LARGEST_POSITION and positions.max(initial=0) <= LARGEST_POSITION:
+        return None
+    return np.argwhere(~(np.abs(positions) <= LARGEST_POSITION))[0]
 
 
 def _check_size(solver: str, particles: int, lookback: int) -> None:

@@ -1,0 +1,240 @@
+"""Measure how fast the Multiple Hypothesis Tracker is, each row by itself, beside its bars.
+
+    python tests/benchmarks/benchmark_mht.py enumeration stone_soup
+
+writes what it found into mht.csv and mht.md; rows that were not asked for stay as they are. All times are
+processor time of one thread: what else the machine does counts little.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+# Before numpy is imported: one thread for the measured peak, too.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
+
+import numpy as np
+import record
+
+from mpt import mht
+from mpt.kalman import Model
+from mpt.mht_operations import FORMULAS
+from mpt.motion import simulate
+
+MOTION = {"process_noise": 1.5, "initial_spread": 5.0, "drift_spread": 0.1, "seed": 4242}
+REPETITIONS = 7
+
+
+def scenes(
+    sequences: int, frames: int, particles: int, noise: float = 7.0
+) -> tuple[np.ndarray, np.ndarray, Model]:
+    """Return measurements, starts, and the model that made them."""
+    made = simulate(np.arange(sequences), frames, particles, measurement_noise=noise, **MOTION)
+    model = Model(MOTION["process_noise"], noise, MOTION["drift_spread"])
+    return made.measurements, made.positions[:, 0], model
+
+
+def processor_seconds(work: Callable[[], object], repetitions: int = REPETITIONS) -> float:
+    """Return the median processor time of work()."""
+    times = []
+    for _ in range(repetitions):
+        begin = time.process_time()
+        work()
+        times.append(time.process_time() - begin)
+    return float(np.median(times))
+
+
+def seconds_a_sequence(scenes, lookback: int, repetitions: int = REPETITIONS, **options) -> float:
+    """Return the median processor time of tracking, compiled before."""
+    measurements, initial, model = scenes
+    mht.track(measurements[:1], initial[:1], lookback, model, **options)
+
+    def work() -> None:
+        mht.track(measurements, initial, lookback, model, **options)
+
+    return processor_seconds(work, repetitions) / len(measurements)
+
+
+def peak(quick: bool) -> float:
+    """Return the operations a second of one thread in a product of matrices, the most that is ever seen."""
+    size = 200 if quick else 1500
+    a, b = np.ones((size, size)), np.ones((size, size))
+    a @ b
+    return 2 * size**3 / processor_seconds(lambda: a @ b)
+
+
+def enumeration(quick: bool) -> Iterator[record.Finding]:
+    """Sequences of 150 frames, by enumeration."""
+    most = peak(quick)
+    yield "peak: product of matrices [GFLOP/s]", most / 1e9, None, None
+    for particles, lookback, sequences, bar in [
+        (2, 1, 1000, 0.02),
+        (2, 4, 500, 0.05),
+        (2, 8, 100, 0.6),
+        (2, 12, 10, 10),
+        (3, 5, 10, 20),
+    ]:
+        if quick:
+            sequences, lookback = 2, min(lookback, 3)
+        seconds = seconds_a_sequence(scenes(sequences, 150, particles), lookback)
+        name = f"N = {particles}, K = {lookback}"
+        yield f"{name}: a sequence [ms]", 1e3 * seconds, bar, 1e3 * seconds <= bar
+        rate = FORMULAS["enumerate"](particles, lookback, 150) / seconds
+        yield f"{name}: operations a second / peak", rate / most, None, None
+
+
+def assignment(quick: bool) -> Iterator[record.Finding]:
+    """Six particles, 50 frames, lookback 5, by branch and bound: every decision proven."""
+    for noise in (2.0, 7.0):
+        sequences, frames = (1, 8) if quick else (5, 50)
+        measurements, initial, model = six = scenes(sequences, frames, 6, noise)
+        options = {"solver": "assignment", "margins": False}
+        seconds = seconds_a_sequence(six, 5, repetitions=3, **options)
+        found = mht.track(measurements, initial, 5, model, **options)
+        yield f"σ = {noise:g}: a sequence [s]", seconds, 2, seconds <= 2
+        proven = float((found.gap == 0).mean())
+        yield f"σ = {noise:g}: decisions proven", proven, 1, proven == 1
+
+
+def warm_cache(quick: bool) -> Iterator[record.Finding]:
+    """The first call in a process that finds the machine code on disk, less a second call."""
+    code = """
+import time, numpy as np
+from mpt import enumeration, mht
+from mpt.kalman import Model
+model = Model(1.5, 7.0, 0.1)
+measurements, initial = np.zeros((1, 8, 2, 2)), np.zeros((1, 2, 2))
+def seconds(work):
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+track = lambda: mht.track(measurements, initial, 4, model)
+numba = seconds(lambda: enumeration._factorial((0, 1)))
+first = seconds(track)
+print(numba + first - seconds(track), numba)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(record.ROOT / "src")}
+    command = [sys.executable, "-c", code]
+    runs = []
+    for _ in range(2 if quick else 6):
+        run = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        runs.append([float(number) for number in run.stdout.split()])
+    # The first process may have compiled.
+    seconds, numba = np.median(runs[1:], axis=0)
+    yield "first call on a warm cache [s]", seconds, 0.5, seconds <= 0.5
+    yield "of which numba starts for [s]", numba, None, None
+
+
+def stone_soup(quick: bool) -> Iterator[record.Finding]:
+    """Stone Soup's multi-frame assignment on the same sequences with the same model, window 5."""
+    window, frames, sequences = (2, 6, 1) if quick else (5, 12, 5)
+    measurements, initial, model = scenes(sequences, frames, 2, 2.0)
+    decided = frames - window
+    theirs, alike = [], []
+    ours = mht.track(measurements, initial, window, model).detection[:, 1:decided]
+    for b in range(sequences):
+        begin = time.process_time()
+        tracks = multi_frame_assignment(measurements[b], initial[b], model, window)
+        theirs.append(time.process_time() - begin)
+        alike.append((tracks[: decided - 1] == ours[b]).all(axis=1))
+    slow = float(np.median(theirs))
+    fast = seconds_a_sequence(scenes(2 if quick else 2000, frames, 2, 2.0), window)
+    yield "Stone Soup: a sequence of 12 frames [s]", slow, None, None
+    yield "this project: a sequence of 12 frames [s]", fast, None, None
+    yield "times as fast", slow / fast, 10_000, slow / fast >= 10_000
+    yield "frames decided alike", float(np.mean(alike)), None, None
+
+
+def multi_frame_assignment(
+    measurements: np.ndarray, initial: np.ndarray, model: Model, window: int
+) -> np.ndarray:
+    """Return the detections (T - 1, N) that Stone Soup assigns to the tracks in frames 1 … T - 1."""
+    from stonesoup.dataassociator.mfa import MFADataAssociator
+    from stonesoup.hypothesiser.mfa import MFAHypothesiser
+    from stonesoup.hypothesiser.probability import PDAHypothesiser
+    from stonesoup.models.measurement.linear import LinearGaussian
+    from stonesoup.models.transition.linear import LinearGaussianTimeInvariantTransitionModel
+    from stonesoup.predictor.kalman import KalmanPredictor
+    from stonesoup.types.detection import Detection
+    from stonesoup.types.mixture import GaussianMixture
+    from stonesoup.types.numeric import Probability
+    from stonesoup.types.state import TaggedWeightedGaussianState
+    from stonesoup.types.track import Track
+    from stonesoup.types.update import GaussianMixtureUpdate
+    from stonesoup.updater.kalman import KalmanUpdater
+
+    start = datetime(2024, 1, 1)
+    observation = LinearGaussian(ndim_state=4, mapping=(0, 1), noise_covar=model.R)
+    updater = KalmanUpdater(observation)
+    hypothesiser = PDAHypothesiser(
+        KalmanPredictor(LinearGaussianTimeInvariantTransitionModel(model.F, model.Q)),
+        updater,
+        # As good as no clutter, no miss and no gate, which it cannot do without.
+        clutter_spatial_density=1e-12,
+        prob_detect=Probability(1 - 1e-9),
+        prob_gate=Probability(1 - 1e-12),
+        include_all=True,
+        normalise=False,
+    )
+    associator = MFADataAssociator(MFAHypothesiser(hypothesiser), slide_window=window)
+    tracks = []
+    for position in initial:
+        state = TaggedWeightedGaussianState(
+            [*position, 0, 0], model.P0, timestamp=start, weight=Probability(1), tag=[]
+        )
+        tracks.append(Track([GaussianMixture([state])]))
+    for t in range(1, len(measurements)):
+        moment = start + timedelta(seconds=t)
+        # A list: it numbers detections by their order.
+        detections = [Detection(z, timestamp=moment, measurement_model=observation) for z in measurements[t]]
+        for track, hypotheses in associator.associate(set(tracks), detections, moment).items():
+            components = [updater.update(h) if h else h.prediction for h in hypotheses]
+            track.append(GaussianMixtureUpdate(hypothesis=hypotheses, components=components))
+    best = [max(track.state.components, key=lambda component: component.weight) for track in tracks]
+    return np.array([component.tag for component in best]).T - 1
+
+
+def scaling(quick: bool) -> Iterator[record.Finding]:
+    """track_mht.py on more and more sequences of 20 frames, K = 8."""
+    numbers = (10, 20, 40) if quick else (1_000, 10_000, 100_000)
+    used = [script_usage(number) for number in numbers]
+    for number, (seconds, mebibytes) in zip(numbers, used, strict=True):
+        yield f"{number} sequences [s]", seconds, None, None
+        yield f"{number} sequences: memory [MiB]", mebibytes, None, None
+    (t0, m0), (t1, _), (t2, m2) = used
+    n0, n1, n2 = numbers
+    # Without what it takes to start.
+    growth = (t2 - t1) / (n2 - n1) / ((t1 - t0) / (n1 - n0))
+    yield "seconds a sequence, many / fewer", growth, 1.1, growth <= 1.1
+    yield "memory, most / fewest", m2 / m0, 1.1, m2 / m0 <= 1.1
+
+
+def script_usage(sequences: int) -> tuple[float, float]:
+    """Return the processor seconds and the MiB that track_mht.py takes for that many sequences."""
+    source = record.ROOT / "src"
+    with tempfile.TemporaryDirectory() as scratch:
+        shape = f"--experiments {sequences} --frames 20 --particles 2 --measurement-noise 7"
+        motion = "--process-noise 1.5 --initial-spread 5 --drift-spread 0.1 --seed 4242"
+        simulator = [sys.executable, str(source / "simulate.py"), *shape.split(), *motion.split()]
+        subprocess.run([*simulator, "--output", scratch], check=True)
+        prior = "--lookback 8 --process-noise 1.5 --measurement-noise 7 --velocity-spread 0.1"
+        files = [f"--{name}={scratch}/{name}.parquet" for name in ("measurements", "initial")]
+        tracker = [sys.executable, str(source / "track_mht.py"), *prior.split(), *files]
+        process = subprocess.Popen([*tracker, "--output", f"{scratch}/tracks.parquet"])
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, tracker)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+ROWS = {row.__name__: row for row in (enumeration, assignment, warm_cache, stone_soup, scaling)}
+
+if __name__ == "__main__":
+    record.main("mht", __doc__, ROWS, ("numpy", "numba", "stonesoup", "ortools"))
