@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -92,11 +91,12 @@ def main() -> None:
 def time_per_sequence(workload: Workload, solver: str, lookback: int, sequences: int) -> float:
     """Return how long tracking takes at best, in seconds a sequence, on one thread."""
     # Compiles, if that was not done before.
-    workload.track(solver, 1)
+    workload.prepare(solver, 1)()
+    work = workload.prepare(solver, lookback)
     times = []
     while len(times) < TIMINGS and sum(times) < SECONDS_OF_TIMING:
         begin = perf_counter()
-        workload.track(solver, lookback)
+        work()
         times.append(perf_counter() - begin)
     return min(times) / sequences
 
@@ -136,10 +136,7 @@ def count_by_hardware(runs: Iterable[Run], workload: Workload, sequences: int) -
     counters = HardwareCounters()
     counted = {}
     for each in runs:
-        tracking = counters.count(partial(workload.track, *each))
-        # What is done once for all sequences.
-        beginning = counters.count(partial(workload.track, *each, 0))
-        counted[each] = round((tracking - beginning) / sequences)
+        counted[each] = round(counters.count(workload.prepare(*each)) / sequences)
     return counted
 
 
@@ -161,10 +158,9 @@ def count_by_emulation(runs: list[Run], scene: Mapping) -> dict[Run, int]:
         emulation.run(command, environment)
         operations = emulator.counts(command, environment).sum(axis=1)
     loops = known_work.loops()
-    known_work.check(dict(zip(loops, np.diff(operations[: 2 * len(loops)])[::2], strict=True)))
-    marks = operations[2 * len(loops) :].reshape(len(runs), 3)
-    per_sequence = np.diff(marks, 2)[:, 0]
-    return dict(zip(runs, per_sequence.tolist(), strict=True))
+    between_marks = np.diff(operations)[::2].tolist()
+    known_work.check(dict(zip(loops, between_marks, strict=False)))
+    return dict(zip(runs, between_marks[len(loops) :], strict=True))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Track simulated sequences with marks where operations are to be counted; profile_mht.py emulates it.
 
-First come the loops of known work, each between two marks, then the runs of the Multiple Hypothesis Tracker:
-a mark, what is done once for all sequences, a mark, the same with the sequences, a mark. Without an emulator
-it leaves nothing behind but compiled kernels.
+First come the loops of known work, then the runs of the Multiple Hypothesis Tracker, each between two marks.
+Without an emulator it leaves nothing behind but compiled kernels.
 """
 
 import json
@@ -23,17 +22,14 @@ def main() -> None:
     flags = parser.parse_args()
     workload = Workload(**flags.workload)
 
-    for loop, _ in loops().values():
-        mark()
-        loop()
-        mark()
+    works = [loop for loop, _ in loops().values()]
     # What is compiled, or loaded, is so on first use; a window of one frame uses less than longer ones.
     for solver, lookback in sorted({(solver, min(lookback, 2)) for solver, lookback in flags.runs}):
-        workload.track(solver, lookback)
-    for solver, lookback in flags.runs:
-        for sequences in (0, None):
-            mark()
-            workload.track(solver, lookback, sequences)
+        workload.prepare(solver, lookback)()
+    works += [workload.prepare(solver, lookback) for solver, lookback in flags.runs]
+    for work in works:
+        mark()
+        work()
         mark()
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import profile_mht
-from mpt import emulation, enumeration, known_work
+from mpt import emulation, known_work, mht
 from mpt.emulation import Emulator
 from mpt.known_work import CannotCount
 from mpt.mht_operations import FORMULAS
@@ -125,11 +124,12 @@ def test_a_lookback_beyond_the_sequence_costs_no_more(solver, particles):
     assert FORMULAS[solver](particles, 4, 5) == FORMULAS[solver](particles, 9, 5)
 
 
-def test_the_work_is_done_in_the_thread_that_hardware_counts(monkeypatch):
-    threads = []
-    monkeypatch.setattr(enumeration, "decide", lambda *_: threads.append(threading.get_ident()))
-    Workload(2, 5, 3, **SCENE).track("enumerate", 2)
-    assert threads == [threading.get_ident()]
+@pytest.mark.parametrize("solver", mht.SOLVERS)
+@pytest.mark.parametrize("lookback", [1, 3, 20])
+def test_what_is_counted_is_what_the_tracker_does(solver, lookback):
+    workload = Workload(2, 9, 3, **SCENE)
+    tracked = mht.track(workload.measurements, workload.initial, lookback, workload.model, solver=solver)
+    np.testing.assert_array_equal(workload.prepare(solver, lookback)(), tracked.detection)
 
 
 def test_without_counters_and_emulator_the_script_takes_the_formula(tmp_path):

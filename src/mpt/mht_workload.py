@@ -1,8 +1,10 @@
 """Sequences for the Multiple Hypothesis Tracker to track while its operations are counted and it is timed."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from mpt import mht, motion
+from mpt import assignment, enumeration, mht, motion
 from mpt.kalman import Model
 
 
@@ -31,16 +33,30 @@ class Workload:
             drift_spread,
             seed,
         )
-        self._measurements, self._initial = simulation.measurements, simulation.positions[:, 0]
-        self._model = Model(process_noise, measurement_noise, drift_spread)
+        self.measurements, self.initial = simulation.measurements, simulation.positions[:, 0].copy()
+        self.model = Model(process_noise, measurement_noise, drift_spread)
 
-    def track(self, solver: str, lookback: int, sequences: int | None = None) -> None:
-        """Track the first `sequences`, default all; 0 does what is done once for all of them."""
-        mht.track(
-            self._measurements[:sequences],
-            self._initial[:sequences],
-            lookback,
-            self._model,
-            solver=solver,
-            margins=False,
-        )
+    def prepare(self, solver: str, lookback: int) -> Callable[[], np.ndarray]:
+        """Return the compiled kernel of mht.track, set up to track all sequences in the thread that calls it.
+
+        It returns the detections (B, T, N) that it decided for. What mht.track does before and after, checks
+        and weights, is not of the tracker's operations.
+        """
+        B, T, N, _ = self.measurements.shape
+        lookback = min(lookback, T - 1)
+        riccati = self.model.riccati(T)
+        weights = 1 / riccati.innovation_variance, riccati.gain.copy()
+        detection, cost = np.full((B, T, N), -1, np.int16), np.zeros(B)
+        margin, gap = np.full((B, T, N), np.inf), np.zeros((B, T))
+        if solver == "assignment":
+            kernel = assignment.decide
+            tail = (lookback, *weights, detection, None, cost, gap, mht.NODE_LIMIT)
+        else:
+            kernel = {"enumerate": enumeration.decide, "refilter": enumeration.decide_refiltered}[solver]
+            tail = (*enumeration.window_tables(N, lookback), *weights, detection, margin, cost)
+
+        def work() -> np.ndarray:
+            kernel(self.measurements, self.initial, *tail)
+            return detection
+
+        return work
