@@ -32,13 +32,16 @@ def flags_of(monkeypatch, *arguments):
 
 
 def train_until_killed(directory, output):
-    """Train, and kill the process at its first checkpoint."""
+    """Train, and kill the process when warm-up is over and several checkpoints have been written."""
     command = [sys.executable, train.__file__, "--dataset", directory, *FLAGS, "--checkpoint-seconds", 0]
     process = subprocess.Popen([*map(str, command), "--output", str(output)], stdout=subprocess.DEVNULL)
     try:
-        while not checkpoint_of(output).exists():
+        written = set()
+        while len(written) < 8:
             assert process.poll() is None
-            time.sleep(0.02)
+            if checkpoint_of(output).exists():
+                written.add(checkpoint_of(output).stat().st_mtime_ns)
+            time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     finally:
         process.kill()
