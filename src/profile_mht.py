@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 
@@ -89,15 +89,15 @@ def main() -> None:
 
 
 def time_per_sequence(workload: Workload, solver: str, lookback: int, sequences: int) -> float:
-    """Return how long tracking takes at best, in seconds a sequence, on one thread."""
+    """Return the least processor time that tracking takes, in seconds a sequence, on one thread."""
     # Compiles, if that was not done before.
     workload.prepare(solver, 1)()
     work = workload.prepare(solver, lookback)
     times = []
     while len(times) < TIMINGS and sum(times) < SECONDS_OF_TIMING:
-        begin = perf_counter()
+        begin = process_time()
         work()
-        times.append(perf_counter() - begin)
+        times.append(process_time() - begin)
     return min(times) / sequences
 
 

@@ -6,7 +6,7 @@ Neither depends on what the network has learned.
 """
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import torch
@@ -61,14 +61,14 @@ def main() -> None:
 
 
 def time_per_sequence(track, size: Architecture, sequences: int) -> float:
-    """Return how long tracking takes, in seconds a sequence, of so many sequences at once on one thread."""
+    """Return the processor time, in seconds a sequence, of tracking so many at once on one thread."""
     network = Transformer(size, 1)
     measurements = torch.randn(1, sequences, size.frames, size.particles, 2, dtype=torch.float64)
     initial = measurements[:, :, 0]
     track(network, measurements[:, :1, :2], initial[:, :1])
-    begin = perf_counter()
+    begin = process_time()
     track(network, measurements, initial)
-    return (perf_counter() - begin) / sequences
+    return (process_time() - begin) / sequences
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ NAMES = {
     "within_tolerance": "Fraction within tolerance",
     "gospa": "GOSPA",
     "flops": "FLOPs per sequence\n(a multiply–add is 2)",
-    "seconds": "Seconds per sequence",
+    "seconds": "Processor seconds per sequence",
 }
 # Distances span decades between a tracker and one that does not track.
 LOG_SCORES = ("position_error", "gospa")

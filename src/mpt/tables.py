@@ -141,7 +141,7 @@ OPERATIONS = _table(
         "flops": "floating-point operations per sequence; a multiply–add is 2",
         "macs": "of these the multiply–adds of matrix products, each as 1; null if not counted apart",
         "source": "what counted: fvcore, papi (the processor), emulated (one emulated) or model (a formula)",
-        "seconds": "per sequence, tracked on one thread of the machine that made the table",
+        "seconds": "processor time per sequence, on one thread of the machine that made the table",
     },
 )
 
