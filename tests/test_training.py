@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 
 from mpt import controls, metrics, motion, training
+from mpt.matching import match, matched_distances
 from mpt.training import CLOSED_LOOP, TEACHER_FORCING, Divergence, Schedule, Sequences, Training
 from mpt.transformer import Architecture, Transformer
 
@@ -291,9 +292,9 @@ def test_training_learns_to_track_sequences_it_never_saw():
         run.run_epoch()
     jaccard, error = training.closed_loop_scores(network, unseen.measurements, unseen.positions)
     frozen, _ = controls.frozen(unseen.measurements, unseen.positions[:, 0])
-    matching = metrics.match(frozen, unseen.positions)
+    matching = match(frozen, unseen.positions)
     frozen_jaccard = metrics.link_jaccard(matching).jaccard.mean()
-    distances = metrics.matched_distances(frozen, unseen.positions, matching)
+    distances = matched_distances(frozen, unseen.positions, matching)
     frozen_error = np.sqrt(np.mean(metrics.position_error(distances) ** 2))
     assert jaccard > max(untrained[0], frozen_jaccard) + 0.01
     assert error < 0.5 * min(untrained[1], frozen_error)
@@ -308,8 +309,8 @@ def test_scores_of_a_network_are_those_of_its_tracks_whatever_the_blocks(monkeyp
             *(torch.from_numpy(x)[None] for x in (made.measurements, made.positions[:, 0]))
         )
         tracks = tracks[0].numpy()
-        matching = metrics.match(tracks, made.positions)
-        squared = metrics.matched_distances(tracks, made.positions, matching)[:, 1:] ** 2
+        matching = match(tracks, made.positions)
+        squared = matched_distances(tracks, made.positions, matching)[:, 1:] ** 2
         expected.append([metrics.link_jaccard(matching).jaccard.mean(), np.sqrt(squared.mean())])
     for at_a_time in (300, 6):
         monkeypatch.setattr(training, "_TRACKED_AT_A_TIME", at_a_time)

@@ -13,7 +13,7 @@ import numpy as np
 
 from mpt.errors import InputError
 from mpt.kalman import Model, filter_states
-from mpt.metrics import assign
+from mpt.matching import assign
 
 LARGEST_ENUMERATION = 2**16
 # Positions of hypotheses held at a time, so that memory does not grow with the number of experiments.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mpt.metrics import assign, pairwise_distances
+from mpt.matching import assign, pairwise_distances
 
 
 def gospa(estimated: np.ndarray, true: np.ndarray, cutoff: float, switching_penalty: float) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpt.metrics import pairwise_distances
+from mpt.matching import pairwise_distances
 
 CHALLENGE_GATE = 5.0
 

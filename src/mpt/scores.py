@@ -7,6 +7,7 @@ import numpy as np
 from mpt import metrics
 from mpt.gospa import gospa
 from mpt.isbi import isbi_scores
+from mpt.matching import match, matched_distances
 
 
 def total_noise(parameters: dict) -> float:
@@ -37,13 +38,13 @@ def score_tracks(
     experiment whose tracks are assigned no detection at all, the least-distance permutation of the
     detections to the tracks' positions stands in for the association.
     """
-    matching = metrics.match(estimated, true)
-    distances = metrics.matched_distances(estimated, true, matching)
+    matching = match(estimated, true)
+    distances = matched_distances(estimated, true, matching)
     links = metrics.link_jaccard(matching)
     isbi = isbi_scores(estimated[:, 1:], true[:, 1:])
     unassigned = (assigned[:, 1:] < 0).all(axis=(1, 2))
     if unassigned.any():
-        nearest = metrics.match(estimated[unassigned], measurements[unassigned])
+        nearest = match(estimated[unassigned], measurements[unassigned])
         assigned = assigned.astype(np.intp)
         assigned[unassigned] = nearest
     owners = metrics.detection_owners(assigned, detection)
