@@ -16,7 +16,10 @@ OF_OPERATIONS = {"exponential": 3, "linear": 3, "crossing": 2}
 
 
 def ledger(config: dict, plan: Plan) -> dict:
-    """Return the claims and, by figure, the curves that they name and the controls; raises StudyError."""
+    """Return the claims, each with its x, and by figure the curves that they name and the controls.
+
+    Raises StudyError.
+    """
     claims, figures = {}, {}
     for name, declared in config["claims"].items():
         if declared is None:
@@ -33,7 +36,7 @@ def ledger(config: dict, plan: Plan) -> dict:
         if claim["reference"] is not None:
             figure = claim["reference_figure"]
             reference = [_points(config, plan, f"{path}.reference", figure, claim["reference"])]
-        _check_points(path, claim, curves, reference)
+        claim["x"] = _shared_x(config, path, claim, curves + reference)
         claims[name] = claim
         if claim["test"] == "exponential":
             claim["base"] = factorial(config["simulation"]["particles"])
@@ -76,9 +79,17 @@ def _with_controls(config: dict, plan: Plan, figure: str) -> dict:
     return {"log_x": log_x, "controls": list(controls), "curves": controls}
 
 
-def _check_points(path: str, claim: dict, curves: list, reference: list) -> None:
+def _shared_x(config: dict, path: str, claim: dict, curves: list) -> list[float]:
+    """Return the x at which every curve of a claim has a point: one figure may have more than another."""
+    if claim["test"] in OF_SCORES:
+        varied = [config["studies"][claim[key]]["x"] for key in ("figure", "reference_figure")]
+        if len(set(varied)) > 1:
+            raise StudyError(f"{path}.reference_figure: it varies {varied[1]}, {claim['figure']} {varied[0]}")
+    shared = sorted(set.intersection(*({x for x, *_ in curve} for curve in curves)))
     least = (OF_SCORES | OF_OPERATIONS)[claim["test"]]
-    if len(curves[0]) < least:
-        raise StudyError(f"{path}.curve: the test {claim['test']} needs {least} x")
-    if len({tuple(x for x, *_ in curve) for curve in curves + reference}) > 1:
-        raise StudyError(f"{path}: its curves have different x")
+    if len(shared) < least:
+        raise StudyError(
+            f"{path}: the test {claim['test']} needs {least} x at which all its curves have a point; "
+            f"they have {len(shared)}"
+        )
+    return shared

@@ -135,11 +135,11 @@ def judge_operations(name: str, claim: dict, operations: dict) -> dict:
 def judge_scores(name: str, claim: dict, figures: dict, scores: dict, score: str) -> dict:
     """Return the row of a claim about scores, judged by one of them."""
 
+    chosen = claim["x"][AT[claim.get("at", "all")]]
+
     def curve(figure: str, label: str) -> dict:
         points = figures[figure]["curves"][label]
-        return {
-            x: scores[score, dataset, tracker] for x, dataset, tracker in points[AT[claim.get("at", "all")]]
-        }
+        return {x: scores[score, dataset, tracker] for x, dataset, tracker in points if x in chosen}
 
     higher_is_better = -1 if score in claims.LOWER_IS_BETTER else 1
     figure, other_figure = claim["figure"], claim["reference_figure"]

@@ -192,6 +192,7 @@ CLAIM = {
     "reference": "MHT",
     "direction": "better",
     "scores": ["jaccard", "position_error"],
+    "x": [1, 7],
 }
 NOISES = (1, 7)
 
@@ -261,6 +262,23 @@ def test_each_score_gets_a_verdict_and_each_control_shows_what_it_is_worth(
     text = (tmp_path / "claims.md").read_text()
     assert "| 1 | The transformer is better. | supported | supported |" in text
     assert " ".join(verdict.__doc__.split())[50:200] in text.replace("\n", " ")
+
+
+def test_a_claim_is_judged_at_its_own_x_only(run_script, tmp_path, outputs):
+    paths = [
+        write_scores(tmp_path / f"sigma{noise}.parquet", {"net": net, "mht": 0.7, "frozen": 0.6})
+        for noise, net in zip(NOISES, (0.8, 0.5), strict=True)
+    ]
+    found = {}
+    for name, changes in {"all": {}, "one": {"x": [1]}, "last": {"at": "last"}}.items():
+        output = tmp_path / f"{name}.parquet"
+        flags = ["--scores", *paths, "--ledger", ledger_of(**changes), "--output", output, *outputs]
+        run_script("judge_claims.py", *flags)
+        found[name] = pd.read_parquet(output).set_index("score").loc["jaccard"]
+    effects = {name: row.effect for name, row in found.items()}
+    assert effects == pytest.approx({"all": -0.05, "one": 0.1, "last": -0.2}, abs=0.01)
+    assert {name: row.points for name, row in found.items()} == {"all": 2, "one": 1, "last": 1}
+    assert found["one"].frozen_mean == pytest.approx(0.6, abs=0.01)
 
 
 def test_p_values_are_corrected_for_the_claims_about_a_figure(run_script, tmp_path, scores, outputs):

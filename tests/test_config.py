@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from configuration import canonical, problems, repeated_keys
+from ledger import ledger
 from studies import SECTIONS, experiments_for, plan
 
 PROJECT = Path(__file__).parents[1]
@@ -87,7 +88,16 @@ def test_the_default_config_is_accepted(config):
         ("claims.1a.curve", "MTH", r"claims\.1a\.curve: figure_2a has no curve 'MTH'; it has .*'MHT'"),
         ("claims.1a.reference", "Bayes", r"claims\.1a\.reference: figure_2a has no curve 'Bayes'"),
         ("claims.7f.reference", "transformer", r"claims\.7f\.reference: figure_5 has no .*incremental"),
-        ("claims.2a.reference_figure", "figure_6", r"claims\.2a: its curves have different x"),
+        (
+            "claims.2a.reference_figure",
+            "figure_6",
+            r"claims\.2a\.reference_figure: it varies frames, figure_2b measurement_noise",
+        ),
+        (
+            "studies.figure_2a.datasets.measurement_noise",
+            [0.75, 1.5],
+            r"claims\.2a: the test difference needs 1 x at which all its curves have a point; they have 0",
+        ),
         ("claims.1a.direction", "above", r"claims\.1a\.direction: 'above'"),
         ("claims.1a.test", "duel", r"claims\.1a\.test: 'duel'"),
         ("claims.1a.test", "variation", r"claims\.1a: .*'direction'"),
@@ -263,6 +273,15 @@ def test_another_noise_adds_its_own_jobs_and_changes_no_other(config):
         assert {name: new[name] for name in old} == old
         assert all("sigma12" in "".join(name) for name in new.keys() - old.keys())
     assert after.test_sets.keys() - before.test_sets.keys() == {"T150_sigma12"}
+
+
+def test_figures_are_compared_at_the_x_that_both_have(config):
+    study = config["studies"]["figure_2a"]["datasets"]
+    shared = list(study["measurement_noise"])
+    study["measurement_noise"] = [*shared, 12]
+    claims = ledger(config, plan(config))["claims"]
+    assert claims["1a"]["x"] == [*shared, 12]
+    assert claims["2a"]["x"] == claims["2b"]["x"] == shared
 
 
 def test_a_study_set_to_null_asks_for_nothing(config):
