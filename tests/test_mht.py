@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
 from stonesoup.hypothesiser.probability import PDAHypothesiser
 from stonesoup.models.measurement.linear import LinearGaussian
 from stonesoup.models.transition.linear import LinearGaussianTimeInvariantTransitionModel
@@ -198,33 +197,6 @@ def test_the_optimum_of_the_sequence_is_stone_soups():
         best, margin = stonesoup_optimum(measurements[b], initial[b], PRIOR)
         np.testing.assert_array_equal(found.detection[b, 1:], best)
         np.testing.assert_allclose(found.margin[b, 1:].min(axis=1), margin, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize(("process_noise", "measurement_noise"), [(1.5, 0.0), (0.9, 1.2)])
-def test_one_frame_swaps_as_often_as_two_gaussians_cross(process_noise, measurement_noise):
-    # Both differences of two innovations of standard deviation 1.5 along the line that joins the particles.
-    rng = np.random.default_rng(2)
-    B, distance = 200_000, 3.0
-    initial = np.zeros((B, 2, 2))
-    initial[:, 1, 0] = distance
-    measurements = np.stack([initial, initial + rng.normal(0, 1.5, initial.shape)], axis=1)
-    found = mht.track(measurements, initial, 1, Model(process_noise, measurement_noise, 0.0))
-    expected = norm.cdf(-distance / (np.sqrt(2) * 1.5))
-    swapped = (found.detection[:, 1, 0] == 1).mean()
-    assert abs(swapped - expected) < 4 * np.sqrt(expected * (1 - expected) / B)
-
-
-def test_particles_from_one_point_are_swapped_as_often_as_their_difference_turns():
-    B, T = 100_000, 10
-    steps = np.random.default_rng(4).normal(0, 1.5, (B, T, 2, 2))
-    steps[:, 0] = 0
-    measurements, initial = np.cumsum(steps, axis=1), np.zeros((B, 2, 2))
-    found = mht.track(measurements, initial, 1, Model(1.5, 0.0, 0.0))
-    follows = found.detection[:, :, 0]
-    for t in range(2, T):
-        expected = (1 - np.sqrt((t - 1) / t)) / 2
-        swapped = (follows[:, t] != follows[:, t - 1]).mean()
-        assert abs(swapped - expected) < 4 * np.sqrt(expected * (1 - expected) / B)
 
 
 @st.composite
