@@ -25,6 +25,6 @@ benchmark: .venv/installed-dev
 	pip install --disable-pip-version-check --requirement $<
 	touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt requirements-cluster.txt .venv/installed
 	pip install --disable-pip-version-check --requirement $<
 	touch $@

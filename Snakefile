@@ -8,6 +8,22 @@ min_version("9.0")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+# Of `--sdm apptainer`: a file beside results/, made from the Dockerfile (profiles/README.md says how).
+container: "container.sif"
+
+
+# Seconds each: on a cluster, in the Snakemake that submits the others.
+localrules:
+    all,
+    write_config,
+    tabulate_scores,
+    draw_scores,
+    tabulate_operations,
+    draw_operations,
+    judge_claims,
+    summarise_run,
+
+
 include: "rules/common.smk"
 include: "rules/simulate.smk"
 include: "rules/train.smk"

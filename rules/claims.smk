@@ -19,8 +19,8 @@ rule judge_claims:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         flags=judging_flags,
     shell:

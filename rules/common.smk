@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +57,15 @@ wildcard_constraints:
     control=r"(frozen|random|oracle)[^/]*",
     study="|".join(PLAN.curves) or "$^",
     cost="|".join(COSTS) or "$^",
+
+
+def growing(first: int) -> Callable:
+    """Return a resource that a retry asks for in multiples: memory or minutes may have been too few."""
+
+    def resource(wildcards, attempt: int) -> int:
+        return first * attempt
+
+    return resource
 
 
 def figures() -> list[str]:

@@ -17,8 +17,8 @@ rule tabulate_scores:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         flags=tabulation_flags,
     shell:
@@ -42,8 +42,8 @@ rule draw_scores:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         flags=drawing_flags,
     shell:
@@ -66,8 +66,8 @@ rule tabulate_operations:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     shell:
         "python {input.script:q} --counts {input.counts:q} --output {output.parquet:q} --csv {output.csv:q}"
         " > {log:q} 2>&1"
@@ -89,8 +89,8 @@ rule draw_operations:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         flags=cost_drawing_flags,
     shell:

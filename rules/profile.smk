@@ -15,8 +15,8 @@ rule profile_transformer:
         "../envs/transformer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         flags=transformer_profile_flags,
     shell:
@@ -40,8 +40,8 @@ rule profile_mht:
         "../envs/profile.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         flags=mht_profile_flags,
     shell:

@@ -10,8 +10,8 @@ rule write_config:
         "../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=100,
-        runtime=1,
+        mem_mb=growing(100),
+        runtime=growing(1),
     params:
         text=config_text,
     shell:
@@ -32,8 +32,8 @@ rule summarise_run:
         "../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=100,
-        runtime=5,
+        mem_mb=growing(100),
+        runtime=growing(5),
     shell:
         "python {input.script:q} --benchmarks results/benchmarks --logs results/logs --output {output:q}"
         " > {log:q} 2>&1"

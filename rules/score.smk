@@ -18,8 +18,8 @@ rule score_tracks:
         "../envs/mht.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(20),
     params:
         flags=score_flags,
     shell:

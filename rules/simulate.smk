@@ -17,8 +17,8 @@ rule simulate_test_set:
         "../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         flags=test_set_flags,
         directory=subpath(output.truth, parent=True),
@@ -44,8 +44,8 @@ rule simulate_training_set:
         "../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         flags=training_set_flags,
         directory=subpath(output.truth, parent=True),

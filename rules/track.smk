@@ -18,8 +18,8 @@ rule track_transformer:
         "../envs/transformer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
         gpu=1,
     shell:
         "python {input.script:q} --model {input.model:q} --measurements {input.measurements:q}"
@@ -42,8 +42,8 @@ rule track_mht:
         "../envs/mht.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         flags=mht_flags,
     shell:
@@ -67,8 +67,8 @@ rule track_bayes:
         "../envs/mht.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         flags=bayes_flags,
     shell:
@@ -93,8 +93,8 @@ rule track_control:
         "../envs/mht.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         flags=control_flags,
     shell:

@@ -19,8 +19,8 @@ rule train_transformer:
         "../envs/transformer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
         gpu=1,
     params:
         flags=training_flags,

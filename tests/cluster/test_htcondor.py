@@ -1,0 +1,128 @@
+"""profiles/htcondor: what HTCondor is asked for each job, in submit descriptions that its bindings parsed.
+
+HTCondor has no daemons to be had here, so nothing runs: record_submissions.py takes the schedd's place.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+LOCAL = {
+    "write_config",
+    "tabulate_scores",
+    "draw_scores",
+    "tabulate_operations",
+    "draw_operations",
+    "judge_claims",
+    "summarise_run",
+}
+# What the profile puts in groups.
+GROUPED = (
+    "simulate_training_set",
+    "simulate_test_set",
+    "track_mht",
+    "track_bayes",
+    "track_control",
+    "track_transformer",
+    "score_tracks",
+)
+
+
+def rules() -> dict[str, tuple[int, bool]]:
+    """Return for each rule the MB that it asks for, and whether a GPU, as they stand in the rules."""
+    found = {}
+    for path in (PROJECT / "rules").glob("*.smk"):
+        for name, body in re.findall(r"^rule (\w+):\n((?:[ \n].*\n?)*)", path.read_text(), re.MULTILINE):
+            found[name] = int(re.search(r"mem_mb=growing\((\d+)\)", body)[1]), "gpu=1" in body
+    return found
+
+
+def submissions(directory: Path, *arguments) -> list[dict]:
+    """Return the submit descriptions of the small config, each with the rules of its jobs as `rules`."""
+    command = [
+        sys.executable,
+        PROJECT / "tests/cluster/record_submissions.py",
+        *("--snakefile", PROJECT / "Snakefile", "--directory", directory),
+        *("--workflow-profile", PROJECT / "profiles/htcondor"),
+        *("--configfile", PROJECT / "tests/config.yaml"),
+        # All of them, though none has run.
+        *("--immediate-submit", "--notemp", "--until", "score_tracks", "profile_mht", "profile_transformer"),
+        *arguments,
+    ]
+    result = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, cwd=directory
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    for description in found:
+        targets = re.search(r"--target-jobs (.*?) --", description["arguments"])[1]
+        description["rules"] = [target.partition(":")[0] for target in targets.split()]
+    return found
+
+
+def megabytes(text: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)(MB|GB)", text).groups()
+    return int(number) * {"MB": 1, "GB": 1024}[unit]
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory) -> list[dict]:
+    return submissions(tmp_path_factory.mktemp("together"))
+
+
+@pytest.fixture(scope="module", params=[1, 3])
+def attempt(request) -> int:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, attempt) -> list[dict]:
+    # A group for each rule has one job in it, unless --group-components says otherwise.
+    groups = [f"{rule}={rule}" for rule in GROUPED]
+    return submissions(tmp_path_factory.mktemp("alone"), "--groups", *groups, "--attempt", attempt)
+
+
+def test_each_rule_asks_for_its_memory_and_more_at_each_attempt(alone, attempt):
+    asked = {}
+    for description in alone:
+        (rule,) = description["rules"]
+        asked.setdefault(rule, set()).add(megabytes(description["request_memory"]))
+    assert asked == {name: {mb * attempt} for name, (mb, _) in rules().items() if name not in LOCAL}
+
+
+def test_rules_that_want_a_gpu_and_only_they_ask_for_one(alone, together):
+    wanting = {name for name, (_, gpu) in rules().items() if gpu}
+    assert wanting == {"train_transformer", "track_transformer"}
+    for description in [*alone, *together]:
+        wants = set(description["rules"]) <= wanting
+        assert description.get("request_gpus") == ("1" if wants else None)
+
+
+def test_a_hundred_short_jobs_are_few_submissions(together):
+    short = [description for description in together if description["rules"] != ["train_transformer"]]
+    assert sum(len(description["rules"]) for description in short) > 50
+    assert len(short) < 10
+    assert max(description["rules"].count("track_transformer") for description in short) == 10
+
+
+def test_a_submission_asks_for_what_its_largest_job_needs(together):
+    for description in together:
+        assert megabytes(description["request_memory"]) == max(
+            rules()[name][0] for name in description["rules"]
+        )
+        assert description["request_cpus"] == "1"
+        assert "--cores 1 " in description["arguments"]
+
+
+def test_nothing_is_transferred_where_the_file_system_is_shared(together):
+    for description in together:
+        assert not [key for key in description if key.startswith(("should_transfer", "transfer_"))]
+        assert description["getenv"] == "true"
+        assert Path(description["executable"]).samefile(sys.executable)
+        assert os.path.isabs(description["executable"])
