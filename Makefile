@@ -15,7 +15,7 @@ test: .venv/installed-dev
 	pytest -n auto --dist loadfile
 
 benchmark: .venv/installed-dev
-	pytest tests/benchmarks -s -p no:xdist
+	for each in tests/benchmarks/benchmark_*.py; do python $$each || exit; done
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -15,6 +15,7 @@ from stonesoup.types.detection import Detection
 from stonesoup.types.state import GaussianState
 from stonesoup.updater.kalman import KalmanUpdater
 
+import integer_program
 from mpt import mht
 from mpt.errors import InputError
 from mpt.kalman import Model
@@ -136,6 +137,19 @@ def test_branch_and_bound_decides_as_enumeration_does(particles, lookback, sprea
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-9)
     np.testing.assert_array_equal(solved.detection, enumerated.detection)
     assert (solved.gap == 0).all()
+
+
+@pytest.mark.parametrize("spread", [0.5, 5.0])
+def test_branch_and_bound_finds_the_optimum_of_the_integer_program(spread):
+    # 6!³ = 373 million hypotheses.
+    measurements, initial = scenes(12, 4, 4, 6, measurement_noise=5.0, spread=spread)
+    found = mht.track(measurements, initial, 3, Model(1.5, 5.0, 0.3), solver="assignment", margins=False)
+    for b in range(4):
+        costs = integer_program.history_costs(measurements[b], initial[b], 1.5, 5.0, 0.3)
+        cost, detection = integer_program.solve(costs)
+        np.testing.assert_allclose(found.cost[b], cost, rtol=1e-9)
+        np.testing.assert_array_equal(found.detection[b, 1:], detection)
+    assert (found.gap == 0).all()
 
 
 def test_a_search_that_is_cut_short_says_how_far_the_best_hypothesis_may_be():

@@ -17,11 +17,14 @@ from pathlib import Path
 
 # Before numpy is imported: one thread for the measured peak, too.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 
 import numpy as np
 import record
 
+import integer_program as program
+import profile_mht
 from mpt import mht
 from mpt.kalman import Model
 from mpt.mht_operations import FORMULAS
@@ -100,6 +103,47 @@ def assignment(quick: bool) -> Iterator[record.Finding]:
         yield f"σ = {noise:g}: a sequence [s]", seconds, 2, seconds <= 2
         proven = float((found.gap == 0).mean())
         yield f"σ = {noise:g}: decisions proven", proven, 1, proven == 1
+
+
+def integer_program(quick: bool) -> Iterator[record.Finding]:
+    """Six particles in one window of four frames: branch and bound beside SciPy's integer programming."""
+    particles, lookback = (3, 2) if quick else (6, 4)
+    theirs, ours, alike = [], [], []
+    for noise in (2.0, 7.0):
+        measurements, initial, model = scenes(2, lookback + 1, particles, noise)
+        options = {"solver": "assignment", "margins": False}
+        found = mht.track(measurements, initial, lookback, model, **options)
+        for b in range(2):
+            costs = program.history_costs(
+                measurements[b], initial[b], MOTION["process_noise"], noise, MOTION["drift_spread"]
+            )
+            begin = time.process_time()
+            cost, detection = program.solve(costs)
+            theirs.append(time.process_time() - begin)
+            one = measurements[b : b + 1], initial[b : b + 1], model
+            ours.append(seconds_a_sequence(one, lookback, **options))
+            alike.append(np.isclose(found.cost[b], cost, rtol=1e-9, atol=0))
+            alike.append((found.detection[b, 1:] == detection).all())
+    yield "scipy.optimize.milp: a window [s]", float(np.median(theirs)), None, None
+    yield "branch and bound: a window [s]", float(np.median(ours)), None, None
+    yield "the same decisions at the same cost", float(np.mean(alike)), 1, all(alike)
+
+
+def formulas(quick: bool) -> Iterator[record.Finding]:
+    """Operations by the formulas and as an emulated processor counts, of a sequence of nine frames."""
+    names = ("process_noise", "initial_spread", "drift_spread")
+    scene = {"frames": 9, "measurement_noise": 7.0, **{name: MOTION[name] for name in names}}
+    for particles in (2, 3):
+        runs = [(solver, K) for solver in FORMULAS for K in range(1, 3 if quick else 9)]
+        counted = profile_mht.count_by_emulation(runs, {"particles": particles, **scene}, 1)
+        for solver, formula in FORMULAS.items():
+            deviations = [
+                abs(formula(particles, K, 9) / operations - 1)
+                for (by, K), operations in counted.items()
+                if by == solver
+            ]
+            name = f"{solver}, N = {particles}, K = 1 … {len(deviations)}: greatest deviation"
+            yield name, max(deviations), 0.01, max(deviations) <= 0.01
 
 
 def warm_cache(quick: bool) -> Iterator[record.Finding]:
@@ -234,7 +278,10 @@ def script_usage(sequences: int) -> tuple[float, float]:
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-ROWS = {row.__name__: row for row in (enumeration, assignment, warm_cache, stone_soup, scaling)}
+ROWS = {
+    row.__name__: row
+    for row in (enumeration, assignment, integer_program, warm_cache, stone_soup, scaling, formulas)
+}
 
 if __name__ == "__main__":
-    record.main("mht", __doc__, ROWS, ("numpy", "numba", "stonesoup", "ortools"))
+    record.main("mht", __doc__, ROWS, ("numpy", "numba", "scipy", "stonesoup", "ortools"))

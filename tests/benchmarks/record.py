@@ -53,11 +53,12 @@ def main(name: str, description: str, rows: dict[str, Row], packages: tuple[str,
                 f"{quantity}: {found[-1]['value']}  (bar: {found[-1]['bar']}) {found[-1]['reached']}",
                 flush=True,
             )
-        write(directory / name, list(rows), row, found)
+        text = write(directory / name, list(rows), row, found)
+    print(f"\n{text}")
 
 
-def write(path: Path, order: list[str], row: str, found: list[dict[str, str]]) -> None:
-    """Replace one row in path.csv and path.md."""
+def write(path: Path, order: list[str], row: str, found: list[dict[str, str]]) -> str:
+    """Replace one row in path.csv and path.md; return what the latter says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table = path.with_suffix(".csv")
     lines = list(csv.DictReader(table.open())) if table.exists() else []
@@ -72,16 +73,25 @@ def write(path: Path, order: list[str], row: str, found: list[dict[str, str]]) -
     text = ["| " + " | ".join(shown) + " |", "|" + "---|" * len(shown)]
     text += ["| " + " | ".join(line[name] for name in shown) + " |" for line in lines]
     how = {line["row"]: line["how"] for line in lines}
-    text += ["", *(f"- `{name}`: {words}" for name, words in how.items()), ""]
-    path.with_suffix(".md").write_text("\n".join(text))
+    text = "\n".join([*text, "", *(f"- `{name}`: {words}" for name, words in how.items()), ""])
+    path.with_suffix(".md").write_text(text)
+    return text
 
 
 def circumstances(packages: tuple[str, ...]) -> str:
     """Say what this is measured with."""
-    revision = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    commit = subprocess.run(revision, capture_output=True, text=True, check=True).stdout.strip()
+    commit = git("describe", "--always")
+    # Other rows' results are none of the sources.
+    if git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"):
+        commit += " with changes"
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return f"Python {platform.python_version()}, {versions}; {processor()}; {commit}"
+
+
+def git(*arguments: str) -> str:
+    """Return what git says of this repository."""
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def processor() -> str:
