@@ -27,7 +27,7 @@ from command_line import (
     run,
 )
 from mpt.devices import DEVICES, PRECISIONS, choose_device
-from mpt.model_file import read_plain, save_model, write_whole
+from mpt.model_file import FORMAT, read_plain, save_model, write_whole
 from mpt.motion import Stream, simulate
 from mpt.tables import (
     INITIAL,
@@ -313,7 +313,11 @@ class Checkpoint:
         """Name the file; nothing is read or written."""
         self.path = flags.output.with_name(f"{flags.output.name}.checkpoint")
         self._every, self._device = flags.checkpoint_seconds, device
-        self._identity = {"parameters": json.dumps(parameters, sort_keys=True), "data": digest}
+        self._identity = {
+            "format": FORMAT,
+            "parameters": json.dumps(parameters, sort_keys=True),
+            "data": digest,
+        }
         self._saved, self._epoch = time.monotonic(), None
 
     def resume(self, training: Training) -> list[dict]:
@@ -335,7 +339,7 @@ class Checkpoint:
         return kept["learning_curve"]
 
     def _difference(self, found) -> str:
-        if not isinstance(found, dict) or "parameters" not in found:
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
             return "origin"
         old, new = (json.loads(identity["parameters"]) for identity in (found, self._identity))
         different = [name for name in new if old.get(name) != new[name]]

@@ -127,6 +127,7 @@ def test_outputs_must_be_one_for_each_replicate(refused, refusal_here, dataset, 
     [
         ("measurements", damage.remove),
         ("measurements", damage.truncate),
+        ("measurements", damage.no_rows),
         ("measurements", damage.not_a_number),
         ("measurements", damage.missing_row),
         ("initial", damage.rename_column),

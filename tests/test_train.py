@@ -101,12 +101,15 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
         damage.edit(table, lambda rows, parameters=parameters: rows.replace_schema_metadata(parameters))
     line = refusal_here(train, "--dataset", other, *FLAGS, output=output)
     assert "a checkpoint of other data" in line
+    kept = torch.load(checkpoint_of(output), weights_only=True)
     damage.truncate(checkpoint_of(output))
     line = refusal_here(train, "--dataset", directory, *FLAGS, output=output)
     assert f"{checkpoint_of(output)}: not a readable" in line
-    torch.save([1, 2], checkpoint_of(output))
-    line = refusal_here(train, "--dataset", directory, *FLAGS, output=output)
-    assert "a checkpoint of other origin" in line
+    other_network = {**kept, "identity": {**kept["identity"], "format": "of another network"}}
+    for foreign in ([1, 2], other_network):
+        torch.save(foreign, checkpoint_of(output))
+        line = refusal_here(train, "--dataset", directory, *FLAGS, output=output)
+        assert "a checkpoint of other origin" in line
 
 
 def test_a_training_that_diverges_names_step_and_last_good_checkpoint(dataset, tmp_path, monkeypatch, capsys):

@@ -12,7 +12,7 @@ import torch
 from mpt.errors import InputError
 from mpt.transformer import Architecture, Transformer
 
-_FORMAT = "multiple-particle-tracking transformer 1"
+FORMAT = "multiple-particle-tracking transformer 1"
 
 
 def save_model(path: str | os.PathLike, network: Transformer, parameters: dict) -> None:
@@ -20,7 +20,7 @@ def save_model(path: str | os.PathLike, network: Transformer, parameters: dict) 
     write_whole(
         path,
         {
-            "format": _FORMAT,
+            "format": FORMAT,
             "architecture": asdict(network.architecture),
             "replicates": network.replicates,
             "parameters": parameters,
@@ -35,7 +35,7 @@ def load_model(path: str | os.PathLike, device: torch.device) -> tuple[Transform
     Raises InputError, naming the file, if it is unreadable or not a model of this project.
     """
     contents = read_plain(path, device)
-    if not isinstance(contents, dict) or contents.get("format") != _FORMAT:
+    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise InputError(f"{path}: not a model file of this project")
     try:
         network = Transformer(Architecture(**contents["architecture"]), contents["replicates"])
