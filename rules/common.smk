@@ -110,9 +110,12 @@ def flags(settings: dict) -> str:
     """
     words = []
     for key, value in sorted(settings.items()):
-        if value is not None:
-            words.append(f"--{key.replace('_', '-')}")
-            words += value if isinstance(value, list) else [value]
+        flag = f"--{key.replace('_', '-')}"
+        if isinstance(value, str) and value.startswith("-"):
+            # Alone it would be read as a flag.
+            words.append(f"{flag}={value}")
+        elif value is not None:
+            words += [flag, *(value if isinstance(value, list) else [value])]
     return shlex.join(map(str, words))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 from ledger import ledger
-from studies import StudyError, combinations, dataset_settings, plan, tracker_settings
+from studies import StudyError, combinations, plan, tracker_settings
 
 # libyaml reads ten times faster, where PyYAML was built with it.
 SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -75,7 +75,7 @@ def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
         if study is None:
             continue
         expanded = [
-            (f"studies.{name}.datasets", "dataset", dataset_settings(config, dataset))
+            (f"studies.{name}.datasets", "dataset", config["simulation"] | dataset)
             for dataset in combinations(study["datasets"])
         ]
         expanded += [
@@ -105,7 +105,8 @@ def _definition(schema: dict, name: str) -> dict:
 
 def _join(path: str, keys) -> str:
     for key in keys:
-        path += f"[{key}]" if isinstance(key, int) else f".{key}" if path else str(key)
+        name = key if str(key).isprintable() else repr(key)
+        path += f"[{key}]" if isinstance(key, int) else f".{name}" if path else str(name)
     return path or "the config"
 
 
@@ -113,6 +114,8 @@ def _message(error) -> str:
     message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
     if error.validator == "const":
         message = f"{error.instance!r} is not {error.validator_value!r}"
+    if error.validator == "pattern":
+        message = f"{error.instance!r} is not {error.schema['description']}"
     if isinstance(error.instance, str) and _is_number(error.instance):
         message += " (YAML reads this as text; scientific notation needs a dot and a sign: 1.0e-3)"
     return message

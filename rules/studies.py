@@ -20,6 +20,8 @@ SECTIONS = {
 DRAWING = ("label", "fit")
 # What a tracker told `known` is told: the key of the test dataset, where it goes by another name.
 DATASET_KEYS = {"velocity_spread": "drift_spread"}
+# Of a file system: 255 bytes, with suffixes.
+LONGEST_NAME = 240
 # The least that a law of three parameters is fitted to.
 FITTED_POINTS = 4
 DATASET_SYMBOLS = {"frames": "T", "measurement_noise": "σ", "process_noise": "μ", "particles": "N"}
@@ -67,6 +69,8 @@ def plan(config: dict) -> Plan:
     result = Plan()
     for name, study in config["studies"].items():
         if study is not None:
+            if config["operation_counts"].get(name) is not None:
+                raise StudyError(f"operation_counts.{name}: a study has that name too")
             result.curves[name] = _curves(config, f"studies.{name}", study, result)
     return result
 
@@ -107,6 +111,7 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
     for dataset in combinations(study["datasets"]):
         name = f"T{dataset['frames']}_sigma{dataset['measurement_noise']}"
         name += _differences(dataset, config["simulation"] | {"experiments": None})
+        _check_length(f"{path}.datasets", name)
         jobs.test_sets[name] = dataset_settings(config, dataset)
         datasets.append((name, dataset))
     curves = {}
@@ -116,6 +121,7 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
         for tracker in combinations(entry):
             for dataset_name, dataset in datasets:
                 name = _add_tracker(config, where, tracker, dataset_name, jobs)
+                _check_length(where, name)
                 label = _label(study, entry, dataset, tracker)
                 new = Curve(label, tracker["method"], tracker.get("fit"))
                 owner, curve = curves.setdefault(label, (index, new))
@@ -128,6 +134,14 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
         if curve.fit and len(curve.points) < FITTED_POINTS:
             raise StudyError(f"{path}.trackers[{index}].fit: a law needs at least {FITTED_POINTS} points")
     return [curve for _, curve in curves.values()]
+
+
+def _check_length(path: str, name: str) -> None:
+    if len(name) > LONGEST_NAME:
+        raise StudyError(
+            f"{path}: it differs in so many keys from the config's sections that its name is too "
+            f"long for a file: {name[:60]}…; set in the sections what trackers have in common"
+        )
 
 
 def _positions(path: str, study: dict) -> list[float]:

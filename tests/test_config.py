@@ -108,6 +108,17 @@ def test_the_default_config_is_accepted(config):
         ("claims.1a", {"test": "difference"}, r"claims\.1a: 'statement'"),
         ("claims.1a", "better", r"claims\.1a: 'better'"),
         ("judgement.scores", ["jacard"], r"judgement\.scores\[0\]: 'jacard'"),
+        (
+            "studies.figure_3.datasets.frames",
+            "8",
+            r"datasets\.frames: '8' is not of type 'integer'",
+        ),
+        ("claims.1a.figure", ["figure_2a"], r"claims\.1a\.figure: \['figure_2a'\] is not of type 'string'"),
+        ("studies.figure_2a.title", "two\nlines", r"figure_2a\.title: 'two\\nlines' is not one line of char"),
+        ("studies.figure_2a.title", "\0", r"figure_2a\.title: '\\x00' is not one line of characters"),
+        ("studies.figure_2a.trackers[1].label", "\ud800", r"trackers\[1\]\.label: '\\ud800' is not one line"),
+        ("simulation.process_noise", 1e300, r"simulation\.process_noise: .* is greater than the maximum"),
+        ("replicates", 10**30, r"replicates: .* is greater than the maximum"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_path_of_its_key(config, path, value, told):
@@ -116,10 +127,23 @@ def test_a_wrong_value_is_refused_with_the_path_of_its_key(config, path, value, 
     assert all("\n" not in line for line in found)
 
 
-@pytest.mark.parametrize("name", ["two words", "a/b", "$(touch x)", "a;b", "", "é", "a'b"])
+@pytest.mark.parametrize("name", ["two words", "a/b", "$(touch x)", "a;b", "", "é", "a'b", "a\n", 1, None])
 def test_a_study_has_a_name_that_is_safe_as_a_file(config, name):
     config["studies"][name] = config["studies"]["figure_2a"]
     assert any(line.startswith("studies: ") for line in problems(config, SCHEMA))
+
+
+def test_a_study_and_an_operation_count_do_not_share_a_name(config):
+    config["studies"]["figure_5"] = config["studies"]["figure_2a"]
+    assert problems(config, SCHEMA) == ["operation_counts.figure_5: a study has that name too"]
+
+
+def test_a_tracker_whose_name_no_file_can_have_is_refused(config):
+    tracker = config["studies"]["figure_2a"]["trackers"][2]
+    for section in SECTIONS["transformer"]:
+        tracker |= {key: another(key, value) for key, value in config[section].items()}
+    (line,) = problems(config, SCHEMA)
+    assert line.startswith("studies.figure_2a.trackers[2]: it differs in so many keys")
 
 
 def test_a_study_cannot_have_two_curves_of_one_name(config):

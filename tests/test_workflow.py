@@ -290,7 +290,10 @@ def test_the_default_profile_lets_gpu_jobs_wait_for_each_other_only_where_there_
         ("simulation: {process_noise: -1}\n", "simulation.process_noise: -1 is less than the minimum of 0"),
         ("training: {learning_rate: 1e-3}\n", "training.learning_rate: '1e-3' is not of type 'number'"),
         ("mht: {solver: enumerate, solver: enumerate}\n", "line 1: the key solver stands twice"),
-        ("studies: {'a; touch /tmp/x': {}}\n", "studies: 'a; touch /tmp/x' does not match"),
+        (
+            "studies: {'a; touch /tmp/x': {}}\n",
+            "studies: 'a; touch /tmp/x' is not made of letters, digits and _",
+        ),
         ("- 1\n", "keys at top level"),
         ("a: [1\n", "not valid JSON or YAML"),
     ],
