@@ -3,39 +3,51 @@
     python tests/benchmarks/benchmark_transformer.py unlimited six_experiments
 
 trains and tracks by the scripts' command lines with the network and the training of config.yaml, and writes
-what it found into transformer.csv and transformer.md; rows that were not asked for stay as they are. --quick
-checks that the rows run: its numbers mean nothing.
+what it found into transformer.csv and transformer.md; rows that were not asked for stay as they are. All
+times are processor time of one thread: what else the machine does counts little.
 """
 
-import argparse
-import csv
-import platform
+import contextlib
+import os
+import resource
 import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# Before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
+
 import numpy as np
+import record
+import torch
 import yaml
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "src"))
+from mpt import tables
+from mpt.matching import pairwise_distances
+from mpt.motion import simulate
+from mpt.transformer import Architecture, Transformer
 
-COLUMNS = ("row", "quantity", "value", "bar", "reached", "how")
 SEED = 4242
 MOTION = {"particles": 2, "process_noise": 1.5, "initial_spread": 5, "drift_spread": 0.1}
+REPLICATES = 5
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Mean link Jaccard and root mean square position error of a tracker's replicates, (R,)."""
+    """Of a tracker's replicates, (R,): mean link Jaccard and root mean square position error.
+
+    together: share of frames in which both tracks are nearest to one particle.
+    """
 
     jaccard: np.ndarray
     error: np.ndarray
+    together: np.ndarray
 
 
 class Bench:
@@ -44,21 +56,19 @@ class Bench:
     def __init__(self, directory: Path, quick: bool):
         """Read the network and the training from the config."""
         self.directory, self.quick = directory, quick
-        config = yaml.safe_load((ROOT / "config.yaml").read_text())
+        config = yaml.safe_load((record.ROOT / "config.yaml").read_text())
         self.network, self.training = config["transformer"], config["training"]
-        # What the last model was made with.
-        self.made_with = dict(self.network)
 
     def run(self, script: str, output: Path | list[Path], **flags) -> float:
-        """Run a script with flags; returns the seconds that it took."""
-        command = [sys.executable, str(ROOT / "src" / script)]
+        """Run a script with flags; returns the processor seconds that it took."""
+        command = [sys.executable, str(record.ROOT / "src" / script)]
         for name, value in {**flags, "output": output}.items():
             values = value if isinstance(value, list) else [value]
             command += [f"--{name.replace('_', '-')}", *map(str, values)]
         print(shlex.join(command[1:]), flush=True)
-        begin = time.perf_counter()
+        before = children_seconds()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - begin
+        return children_seconds() - before
 
     def simulate(self, stream: str, experiments: int, frames: int, noise: float) -> Path:
         """Return the directory of a dataset."""
@@ -71,11 +81,10 @@ class Bench:
     def train(self, dataset: Path, replicates: int, **changes) -> tuple[Path, float]:
         """Return a model with the seconds that its training took, start-up and validation included."""
         output = self.directory / f"{dataset.name}_{len(list(self.directory.iterdir()))}" / "model.pt"
-        epochs = {"epochs": 1} if self.quick else {}
-        flags = {**self.network, **self.training, **changes, **epochs, "replicates": replicates, "seed": SEED}
-        self.made_with = flags
-        seconds = self.run("train.py", output, dataset=dataset, **flags)
-        return output, seconds
+        flags = {**self.network, **self.training, "seed": SEED, **changes, "replicates": replicates}
+        if self.quick:
+            flags["epochs"] = 1
+        return output, self.run("train.py", output, dataset=dataset, **flags)
 
     def transformer(self, model: Path, test: Path, replicates: int) -> Scores:
         """Track with every replicate and score."""
@@ -95,9 +104,8 @@ class Bench:
 
     def score(self, test: Path, tracks: list[Path]) -> Scores:
         """Score each of the tracks."""
-        from mpt import tables
-
-        jaccard, error = [], []
+        true = np.concatenate([block.positions for block in tables.read_truth(test / "truth.parquet")])
+        jaccard, error, together = [], [], []
         for path in tracks:
             output = path.with_suffix(".scores.parquet")
             self.run("score.py", output, truth=test / "truth.parquet", tracks=path)
@@ -105,198 +113,235 @@ class Bench:
                 scores = reader.read()
             jaccard.append(scores["jaccard"].mean())
             error.append(np.sqrt(np.mean(scores["position_error"] ** 2)))
-        return Scores(np.array(jaccard), np.array(error))
+            positions = np.concatenate([block.positions for block in tables.read_tracks(path)])
+            nearest = pairwise_distances(positions, true).argmin(-1)
+            together.append((nearest[..., 0] == nearest[..., 1]).mean())
+        return Scores(*map(np.array, (jaccard, error, together)))
 
 
-def unlimited(bench: Bench) -> Iterator[tuple]:
+@contextlib.contextmanager
+def new_bench(quick: bool) -> Iterator[Bench]:
+    """Yield a bench in a directory that goes away."""
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Bench(Path(scratch), quick)
+
+
+def children_seconds() -> float:
+    """Return the processor time of all processes that were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def timed(work: Callable, *arguments) -> tuple[float, object]:
+    """Return the processor time of work(*arguments), and what it returns."""
+    begin = time.process_time()
+    result = work(*arguments)
+    return time.process_time() - begin, result
+
+
+def unlimited(quick: bool) -> Iterator[record.Finding]:
     """Fresh simulations at every step."""
-    how = {"batches": "unlimited", "experiments_per_batch": 64, "epochs": 300, "validate_every": 50}
-    if bench.quick:
+    how = {"batches": "unlimited", "experiments_per_batch": 64, "epochs": 100, "validate_every": 50}
+    if quick:
         how["experiments_per_batch"] = 1
-    for noise in (2, 7):
-        test = bench.simulate("test", 10 if bench.quick else 1000, 50, noise)
-        dataset = bench.simulate("training", 1, 50, noise)
-        model, seconds = bench.train(dataset, 1, encoder_lookback=50, decoder_lookback=8, **how)
-        yield f"σ = {noise}: training [s]", seconds, 900, seconds <= 900
-        found = bench.transformer(model, test, 1)
-        for lookback in (1, 8):
-            mht = bench.mht(test, lookback, noise)
-            jaccard, error = found.jaccard[0] - mht.jaccard[0], found.error[0] / mht.error[0]
-            name = f"σ = {noise}: %s MHT K = {lookback}"
-            yield name % "Jaccard −", jaccard, 0, jaccard >= 0
-            yield name % "position error /", error, 1.01, error <= 1.01
-        yield f"σ = {noise}: Jaccard", found.jaccard[0], None, None
-        yield f"σ = {noise}: position error", found.error[0], None, None
+    with new_bench(quick) as bench:
+        for noise in (2, 7):
+            test = bench.simulate("test", 10 if quick else 1000, 50, noise)
+            dataset = bench.simulate("training", 1, 50, noise)
+            model, seconds = bench.train(dataset, 1, encoder_lookback=50, decoder_lookback=8, **how)
+            yield f"σ = {noise}: training [s]", seconds, 900, seconds <= 900
+            found = bench.transformer(model, test, 1)
+            for lookback in (1, 8):
+                mht = bench.mht(test, lookback, noise)
+                jaccard, error = found.jaccard[0] - mht.jaccard[0], found.error[0] / mht.error[0]
+                name = f"σ = {noise}: %s MHT K = {lookback}"
+                yield name % "Jaccard −", jaccard, 0, jaccard >= 0
+                yield name % "position error /", error, 1.01, error <= 1.01
+            yield f"σ = {noise}: Jaccard", found.jaccard[0], None, None
+            yield f"σ = {noise}: position error", found.error[0], None, None
 
 
-def six_experiments(bench: Bench) -> Iterator[tuple]:
+def six_experiments(quick: bool) -> Iterator[record.Finding]:
     """transformer_{150,1}: the median of five trainings."""
-    test = bench.simulate("test", 10 if bench.quick else 1000, 150, 7)
-    dataset = bench.simulate("training", 30, 150, 7)
-    size = {"batches": 6, "experiments_per_batch": 1, "encoder_lookback": 150, "decoder_lookback": 8}
-    model, seconds = bench.train(dataset, 5, **size)
-    # They are trained side by side.
-    yield "training, each of 5 [s]", seconds / 5, 60, seconds / 5 <= 60
-    found, mht = bench.transformer(model, test, 5), bench.mht(test, 1, 7)
-    error, jaccard = np.median(found.error / mht.error), np.median(found.jaccard - mht.jaccard)
-    yield "position error / MHT K = 1, median", error, 1.12, error <= 1.12
-    yield "Jaccard − MHT K = 1, median", jaccard, -0.01, jaccard >= -0.01
-    yield "validation sequences", bench.training["validation_experiments"], None, None
-    yield "epochs", bench.training["epochs"], None, None
+    with new_bench(quick) as bench:
+        test, dataset = long_sequences(bench)
+        model, seconds = bench.train(dataset, REPLICATES, **LONG)
+        # They are trained side by side.
+        yield "training, each of 5 [s]", seconds / REPLICATES, 60, seconds / REPLICATES <= 60
+        found, mht = bench.transformer(model, test, REPLICATES), bench.mht(test, 1, 7)
+        error, jaccard = np.median(found.error / mht.error), np.median(found.jaccard - mht.jaccard)
+        yield "position error / MHT K = 1, median", error, 1.12, error <= 1.12
+        yield "Jaccard − MHT K = 1, median", jaccard, -0.01, jaccard >= -0.01
 
 
-def more_experiments(bench: Bench) -> Iterator[tuple]:
+LONG = {"batches": 6, "experiments_per_batch": 1, "encoder_lookback": 150, "decoder_lookback": 8}
+
+
+def long_sequences(bench: Bench) -> tuple[Path, Path]:
+    """Return test and training sequences of 150 frames, σ = 7, for five times six experiments."""
+    test = bench.simulate("test", 10 if bench.quick else 500, 150, 7)
+    return test, bench.simulate("training", 6 * REPLICATES, 150, 7)
+
+
+def more_experiments(quick: bool) -> Iterator[record.Finding]:
     """transformer_{8,i} at σ = 1.2: the mean of five trainings rises with i."""
-    noise, numbers = 1.2, (1, 3) if bench.quick else (1, 3, 10, 30, 100)
-    test = bench.simulate("test", 10 if bench.quick else 3000, 8, noise)
-    mht = bench.mht(test, 8, noise).jaccard[0]
-    yield "Jaccard of MHT K = 8", mht, None, None
-    jaccards = []
-    for i in numbers:
-        dataset = bench.simulate("training", 30 * i, 8, noise)
-        size = {"batches": 6, "experiments_per_batch": i, "encoder_lookback": 8, "decoder_lookback": 8}
-        model, _ = bench.train(dataset, 5, **size)
-        jaccards.append(bench.transformer(model, test, 5).jaccard.mean())
-        yield f"i = {i}: Jaccard", jaccards[-1], None, None
+    noise, numbers = 1.2, (1, 3) if quick else (1, 3, 10, 30, 100)
+    with new_bench(quick) as bench:
+        test = bench.simulate("test", 10 if quick else 3000, 8, noise)
+        mht = bench.mht(test, 8, noise).jaccard[0]
+        yield "Jaccard of MHT K = 8", mht, None, None
+        jaccards = []
+        for i in numbers:
+            dataset = bench.simulate("training", 6 * REPLICATES * i, 8, noise)
+            size = {"batches": 6, "experiments_per_batch": i, "encoder_lookback": 8, "decoder_lookback": 8}
+            model, _ = bench.train(dataset, REPLICATES, **size)
+            jaccards.append(bench.transformer(model, test, REPLICATES).jaccard.mean())
+            yield f"i = {i}: Jaccard", jaccards[-1], None, None
     rises = np.diff(jaccards).min()
     yield "smallest rise from i to the next", rises, 0, rises > 0
     short = jaccards[-1] - mht
     yield f"i = {numbers[-1]}: Jaccard − MHT K = 8", short, -0.02, short >= -0.02
 
 
-def decoding(bench: Bench) -> Iterator[tuple]:
+def stopping(quick: bool) -> Iterator[record.Finding]:
+    """Position error on 200 validation sequences after trainings of so many epochs, mean of five.
+
+    The number in config.yaml, the same for all models, is that with the least error on average over these,
+    each relative to its own least.
+    """
+    epochs = (5, 10, 20, 40)
+    errors = []
+    with new_bench(quick) as bench:
+        for frames, i, noise in ((150, 1, 1), (150, 1, 7), (8, 1, 7), (8, 30, 7)):
+            dataset = bench.simulate("training", 6 * REPLICATES * i, frames, noise)
+            size = {"batches": 6, "experiments_per_batch": i, "encoder_lookback": frames}
+            size |= {"decoder_lookback": 8, "validation_experiments": 4 if quick else 200}
+            errors.append([])
+            for number in epochs:
+                model, _ = bench.train(
+                    dataset, REPLICATES, **{**size, "epochs": number, "validate_every": number}
+                )
+                with tables.TableReader(
+                    model.with_name("learning_curve.parquet"), tables.LEARNING_CURVE
+                ) as reader:
+                    curve = reader.read()
+                last = curve["epoch"] == curve["epoch"].max()
+                errors[-1].append(curve["position_error"][last].mean())
+                yield f"T = {frames}, i = {i}, σ = {noise}: {number} epochs", errors[-1][-1], None, None
+        relative = (np.array(errors) / np.min(errors, 1, keepdims=True)).mean(0)
+        for number, error in zip(epochs, relative, strict=True):
+            yield f"relative to the least, mean: {number} epochs", error, None, None
+        yield "epochs in config.yaml", bench.training["epochs"], None, None
+
+
+def teacher_forcing(quick: bool) -> Iterator[record.Finding]:
+    """The same six experiments, fed the truth or own outputs in training: medians of five."""
+    with new_bench(quick) as bench:
+        test, dataset = long_sequences(bench)
+        for mode in ("closed_loop", "teacher_forcing"):
+            model, _ = bench.train(dataset, REPLICATES, **LONG, mode=mode)
+            found = bench.transformer(model, test, REPLICATES)
+            yield f"{mode}: Jaccard", np.median(found.jaccard), None, None
+            yield f"{mode}: position error", np.median(found.error), None, None
+
+
+def misbelief(quick: bool) -> Iterator[record.Finding]:
+    """Six experiments of σ = 1, tested at other σ, beside an MHT that believes σ = 1: medians of five.
+
+    Tracks are together where both are nearest to one particle.
+    """
+    with new_bench(quick) as bench:
+        dataset = bench.simulate("training", 6 * REPLICATES, 150, 1)
+        model, _ = bench.train(dataset, REPLICATES, **LONG)
+        for noise in (1, 3, 7):
+            test = bench.simulate("test", 10 if quick else 300, 150, noise)
+            found, mht = bench.transformer(model, test, REPLICATES), bench.mht(test, 8, 1)
+            for name, tracker in (("transformer", found), ("MHT K = 8", mht)):
+                yield f"σ = {noise}, {name}: Jaccard", np.median(tracker.jaccard), None, None
+                yield f"σ = {noise}, {name}: position error", np.median(tracker.error), None, None
+                together = np.median(tracker.together)
+                yield f"σ = {noise}, {name}: frames with tracks together", together, None, None
+
+
+def replicates_together(quick: bool) -> Iterator[record.Finding]:
+    """Five networks trained side by side against one by one, on the same data for as many epochs."""
+    with new_bench(quick) as bench:
+        for frames, i in ((150, 1), (8, 30)):
+            dataset = bench.simulate("training", 6 * REPLICATES * i, frames, 7)
+            size = {**LONG, "experiments_per_batch": i, "encoder_lookback": frames}
+            _, together = bench.train(dataset, REPLICATES, **size)
+            alone = sum(bench.train(dataset, 1, **size, seed=SEED + r)[1] for r in range(REPLICATES))
+            yield f"T = {frames}, i = {i}: together [s]", together, None, None
+            yield f"T = {frames}, i = {i}: one by one [s]", alone, None, None
+            yield f"T = {frames}, i = {i}: times as fast", alone / together, None, None
+
+
+def decoding(quick: bool) -> Iterator[record.Finding]:
     """Incremental decoding against encoding the window anew at each step, in one run."""
-    sequences, frames = (4, 12) if bench.quick else (200, 150)
-    network, z, start = untrained_scene(bench, frames, sequences, frames)
-    begin = time.perf_counter()
-    tracks = network.track(z, start)
-    cached = time.perf_counter() - begin
-    begin = time.perf_counter()
-    again = track_by_encoding_anew(network, z, start)
-    anew = time.perf_counter() - begin
+    sequences, frames = (4, 12) if quick else (200, 150)
+    scene = untrained_scene(frames, sequences, frames)
+    cached, tracks = timed(Transformer.track, *scene)
+    anew, tracks_anew = timed(track_by_encoding_anew, *scene)
     yield f"{sequences} sequences of {frames} frames, cached [s]", cached, 10, cached <= 10
     yield "the same, encoding anew at each step [s]", anew, None, None
     yield "times as fast", anew / cached, 20, anew / cached >= 20
-    apart = float((again - tracks).abs().max())
+    apart = float((tracks_anew - tracks).abs().max())
     yield "greatest difference of the positions", apart, None, None
 
 
-def lookback(bench: Bench) -> Iterator[tuple]:
+def lookback(quick: bool) -> Iterator[record.Finding]:
     """The cost of a step as K_E grows."""
-    sequences, frames = (4, 12) if bench.quick else (100, 150)
-    lookbacks = (4, 12) if bench.quick else (8, 16, 32, 64, 150)
+    sequences, frames = (4, 12) if quick else (100, 150)
+    lookbacks = (4, 12) if quick else (8, 16, 32, 64, 150)
     seconds = []
     for encoder_lookback in lookbacks:
-        network, z, start = untrained_scene(bench, encoder_lookback, sequences, frames)
-        times = []
-        for _ in range(3):
-            begin = time.perf_counter()
-            network.track(z, start)
-            times.append(time.perf_counter() - begin)
-        seconds.append(min(times) / (frames - 1))
+        scene = untrained_scene(encoder_lookback, sequences, frames)
+        seconds.append(min(timed(Transformer.track, *scene)[0] for _ in range(3)) / (frames - 1))
         yield f"K_E = {encoder_lookback}: step [ms]", 1000 * seconds[-1], None, None
     exponent = np.log(seconds[-1] / seconds[0]) / np.log(lookbacks[-1] / lookbacks[0])
     yield f"growth exponent from K_E = {lookbacks[0]} to {lookbacks[-1]}", exponent, 1, exponent <= 1
 
 
-def untrained_scene(bench: Bench, encoder_lookback: int, sequences: int, frames: int):
+def untrained_scene(encoder_lookback: int, sequences: int, frames: int):
     """Return a network of the config's size, measurements (1, B, T, N, 2) and starts."""
-    import torch
-
-    from mpt.motion import simulate
-    from mpt.transformer import Architecture, Transformer
-
     torch.set_num_threads(1)
+    config = yaml.safe_load((record.ROOT / "config.yaml").read_text())
     sizes = {"particles": 2, "frames": frames, "encoder_lookback": encoder_lookback, "decoder_lookback": 8}
-    network = Transformer(Architecture(**sizes, **bench.network), 1, SEED).eval()
+    network = Transformer(Architecture(**sizes, **config["transformer"]), 1, SEED).eval()
     network.length_scale.fill_(7.0)
     made = simulate(np.arange(sequences), frames, **MOTION, measurement_noise=7.0, seed=SEED)
     return network, *(torch.from_numpy(x)[None] for x in (made.measurements, made.positions[:, 0]))
 
 
+@torch.no_grad()
 def track_by_encoding_anew(network, z, start):
     """Track as network.track does, but encode all that is seen and decode all that counts at each step."""
-    import torch
-
     size = network.architecture
     # Outputs reach the last layer's tokens through every decoder layer.
     reach = size.decoder_layers * (size.decoder_lookback - 1) + 1
     frame = network.frame_of_reference(start)
     measurements, outputs = frame.inward(z), frame.inward(z)
     outputs[:, :, 0] = frame.inward(start[:, :, None])[:, :, 0]
-    with torch.no_grad():
-        for t in range(1, z.shape[2]):
-            seen = outputs[:, :, max(0, t - reach) : t]
-            outputs[:, :, t] = network.positions_after(measurements[:, :, : t + 1], seen)[:, :, -1]
+    for t in range(1, z.shape[2]):
+        seen = outputs[:, :, max(0, t - reach) : t]
+        outputs[:, :, t] = network.positions_after(measurements[:, :, : t + 1], seen)[:, :, -1]
     return frame.outward(outputs)
 
 
-ROWS = {row.__name__: row for row in (unlimited, six_experiments, more_experiments, decoding, lookback)}
-
-
-def write(directory: Path, found: dict[str, list[dict]]) -> None:
-    """Replace the rows that were measured in the tables of the directory."""
-    directory.mkdir(parents=True, exist_ok=True)
-    table = directory / "transformer.csv"
-    rows = list(csv.DictReader(table.open())) if table.exists() else []
-    rows = [row for row in rows if row["row"] not in found] + [row for new in found.values() for row in new]
-    rows.sort(key=lambda row: list(ROWS).index(row["row"]))
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    shown = COLUMNS[:-1]
-    lines = ["| " + " | ".join(shown) + " |", "|" + "---|" * len(shown)]
-    lines += ["| " + " | ".join(row[name] for name in shown) + " |" for row in rows]
-    how = {row["row"]: row["how"] for row in rows}
-    lines += ["", *(f"- `{name}`: {text}" for name, text in how.items()), ""]
-    (directory / "transformer.md").write_text("\n".join(lines))
-
-
-def circumstances(bench: Bench, row: str) -> str:
-    """Say what the row was measured with."""
-    import torch
-
-    config = ", ".join(f"{name} {value}" for name, value in bench.made_with.items())
-    revision = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    commit = subprocess.run(revision, capture_output=True, text=True, check=True).stdout.strip()
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}"
-    command = f"python tests/benchmarks/benchmark_transformer.py {row}"
-    return f"{command}; {config}; one thread; {versions}, {platform.machine()}; {commit}"
-
-
-def main() -> None:
-    """Measure the rows asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(ROWS) + "; default all")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes; needs --output")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="default results/reference/benchmarks")
-    flags = parser.parse_args()
-    unknown = set(flags.rows) - set(ROWS)
-    if unknown:
-        parser.error(f"no row is called {unknown.pop()!r}")
-    if flags.quick and flags.output is None:
-        parser.error("--quick needs --output")
-    output = flags.output or ROOT / "results" / "reference" / "benchmarks"
-    for name in flags.rows or ROWS:
-        with tempfile.TemporaryDirectory() as scratch:
-            bench = Bench(Path(scratch), flags.quick)
-            rows = []
-            for quantity, value, bar, reached in ROWS[name](bench):
-                verdict = "" if reached is None else "yes" if reached else "no"
-                rows.append(
-                    {
-                        "row": name,
-                        "quantity": quantity,
-                        "value": f"{value:.4g}",
-                        "bar": "" if bar is None else f"{bar:g}",
-                        "reached": verdict,
-                        "how": circumstances(bench, name),
-                    }
-                )
-                print(f"{quantity}: {rows[-1]['value']}  (bar: {rows[-1]['bar']}) {verdict}", flush=True)
-        write(output, {name: rows})
-
+ROWS = {
+    row.__name__: row
+    for row in (
+        unlimited,
+        six_experiments,
+        more_experiments,
+        stopping,
+        teacher_forcing,
+        misbelief,
+        replicates_together,
+        decoding,
+        lookback,
+    )
+}
 
 if __name__ == "__main__":
-    main()
+    record.main("transformer", __doc__, ROWS, ("torch", "numpy"))
