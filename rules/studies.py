@@ -150,7 +150,7 @@ def _positions(path: str, study: dict) -> list[float]:
     owners = [study["datasets"]] if x in study["datasets"] else study["trackers"]
     positions = [settings[x] for owner in owners for settings in combinations(owner) if x in settings]
     if not positions:
-        raise StudyError(f"{path}.x: no dataset and no tracker of the study sets {x}")
+        raise StudyError(f"{path}.x: no dataset and no tracker of the study sets {x!r}")
     for position in positions:
         if not isinstance(position, int | float):
             raise StudyError(f"{path}.x: {position!r}, a value of {x}, is no position on an axis")

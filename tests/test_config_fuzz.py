@@ -93,7 +93,7 @@ def test_a_thousand_mutations_are_planned_or_refused_readably():
         for line in lines:
             path, _, message = line.partition(": ")
             assert message
-            assert line.isprintable()
+            assert line.isprintable(), repr(line)
             assert len(line) < 600
             assert path == "the config" or re.split(r"[.\[]", path)[0] in DEFAULT
         if not lines:
