@@ -32,6 +32,7 @@ include: "rules/score.smk"
 include: "rules/profile.smk"
 include: "rules/figures.smk"
 include: "rules/claims.smk"
+include: "rules/sensitivity.smk"
 include: "rules/report.smk"
 
 
@@ -42,3 +43,8 @@ rule all:
         "results/run.csv",
         claims_files(),
         expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
+
+
+rule sensitivity:
+    input:
+        sensitivity_files(),

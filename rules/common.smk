@@ -3,7 +3,6 @@
 import ast
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -18,6 +17,9 @@ RULES = os.path.relpath(Path(workflow.basedir) / "rules")
 SOURCES = os.path.relpath(Path(workflow.basedir) / "src")
 sys.path.insert(0, RULES)
 
+import commands
+import sensitivity
+from commands import flags
 from configuration import canonical, problems, repeated_keys
 from ledger import OF_OPERATIONS, ledger
 from studies import plan
@@ -57,6 +59,8 @@ wildcard_constraints:
     control=r"(frozen|random|oracle)[^/]*",
     study="|".join(PLAN.curves) or "$^",
     cost="|".join(COSTS) or "$^",
+    part="|".join(sensitivity.PARTS),
+    scene=r"[^/]+",
 
 
 def growing(first: int) -> Callable:
@@ -102,29 +106,12 @@ def imported_names(path: Path) -> set[str]:
     return names
 
 
-def flags(settings: dict) -> str:
-    """Return settings as the flags of a script, sorted, without those that are null.
-
-    One text holds names and values: Snakemake compares params as a set of values without names, and two that swap
-    values would go unseen.
-    """
-    words = []
-    for key, value in sorted(settings.items()):
-        flag = f"--{key.replace('_', '-')}"
-        if isinstance(value, str) and value.startswith("-"):
-            # Alone it would be read as a flag.
-            words.append(f"{flag}={value}")
-        elif value is not None:
-            words += [flag, *(value if isinstance(value, list) else [value])]
-    return shlex.join(map(str, words))
-
-
 def test_set_flags(wildcards) -> str:
-    return flags(PLAN.test_sets[wildcards.dataset] | {"seed": CONFIG["seed"], "stream": "test"})
+    return commands.test_set(CONFIG, PLAN, wildcards.dataset)
 
 
 def training_set_flags(wildcards) -> str:
-    return flags(PLAN.training_sets[wildcards.training_set] | {"seed": CONFIG["seed"], "stream": "training"})
+    return commands.training_set(CONFIG, PLAN, wildcards.training_set)
 
 
 def training_set_directory(wildcards) -> str:
@@ -227,6 +214,34 @@ def claimed_operations(wildcards) -> list[str]:
 
 def judging_flags(wildcards) -> str:
     return flags({"ledger": json.dumps(LEDGER, ensure_ascii=False)})
+
+
+def sensitivity_files() -> list[str]:
+    return [f"results/sensitivity.{format}" for format in FORMATS]
+
+
+def choices_files(wildcards) -> list[str]:
+    return [
+        f"results/sensitivity/{part}/{scene}.parquet"
+        for part in sensitivity.PARTS
+        for scene in sensitivity.scenes(CONFIG, part)
+    ]
+
+
+def choices_flags(wildcards) -> str:
+    return sensitivity.flags(CONFIG, wildcards.part, wildcards.scene)
+
+
+def sensitivity_drawing_flags(wildcards) -> str:
+    statements = {name: claim["statement"] for name, claim in LEDGER["claims"].items()}
+    picture = {
+        "columns": sensitivity.columns(CONFIG),
+        "own": sensitivity.own_choice(CONFIG),
+        "statements": statements,
+    }
+    scores = CONFIG["judgement"]["scores"]
+    style = {"scores": scores, "dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
+    return flags({"picture": json.dumps(picture, ensure_ascii=False)} | style)
 
 
 def config_text(wildcards) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 from ledger import ledger
+from sensitivity import trial_configs
 from studies import StudyError, combinations, plan, tracker_settings
 
 # libyaml reads ten times faster, where PyYAML was built with it.
@@ -51,6 +52,10 @@ def canonical(value):
 def problems(config: dict, schema_path: str | Path) -> list[str]:
     """Return what is wrong with a config, a line each; none if the workflow can run it."""
     schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), SafeLoader)
+    return _problems(config, schema) or list(_problems_of_choices(config, schema))
+
+
+def _problems(config: dict, schema: dict) -> list[str]:
     found = list(_mismatches(config, schema, ""))
     found = found or [*_mismatches_of_combinations(config, schema), *_mismatches_of_claims(config, schema)]
     if not found:
@@ -59,6 +64,17 @@ def problems(config: dict, schema_path: str | Path) -> list[str]:
         except StudyError as error:
             found = [str(error)]
     return found
+
+
+def _problems_of_choices(config: dict, schema: dict) -> Iterator[str]:
+    """Check each value of the sensitivity study where it is set."""
+    lines = {}
+    try:
+        for path, trial in trial_configs(config):
+            lines |= dict.fromkeys(f"{path}: {line}" for line in _problems(trial, schema))
+    except StudyError as error:
+        lines[str(error)] = None
+    yield from lines
 
 
 def _mismatches(value, schema: dict, path: str) -> Iterator[str]:

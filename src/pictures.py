@@ -11,11 +11,17 @@ METHODS = ("mht", "transformer")
 
 
 def add_flags(parser: ArgumentParser) -> None:
-    """Add the flags that every drawing script takes."""
+    """Add the flags that every script takes that draws curves."""
     add = parser.add_argument
     add("--title", required=True, help="what the figure says")
     for method in METHODS:
         add(f"--{method}-palette", required=True, metavar="NAME", help=f"seaborn palette of {method} curves")
+    add_file_flags(parser)
+
+
+def add_file_flags(parser: ArgumentParser) -> None:
+    """Add the flags that every script takes that writes pictures."""
+    add = parser.add_argument
     add("--dots-per-inch", type=positive_int, required=True, help="resolution of a PNG")
     add("--output", type=Path, nargs="+", required=True, metavar="F", help="pictures, .png or .pdf")
 

@@ -119,6 +119,42 @@ def test_the_default_config_is_accepted(config):
         ("studies.figure_2a.trackers[1].label", "\ud800", r"trackers\[1\]\.label: '\\ud800' is not one line"),
         ("simulation.process_noise", 1e300, r"simulation\.process_noise: .* is greater than the maximum"),
         ("replicates", 10**30, r"replicates: .* is greater than the maximum"),
+        ("sensitivity.axes.estimate.values", ["filtered", "best"], r"^sensitivity\.axes: .*estimate: 'best'"),
+        (
+            "sensitivity.axes.drift_spread.values",
+            [0, -1],
+            r"^sensitivity\.axes: simulation\.drift_spread: -1 ",
+        ),
+        (
+            "sensitivity.axes.drift_spread.values",
+            [1, 1],
+            r"sensitivity\.axes\.drift_spread\.values: \[1, 1\]",
+        ),
+        ("sensitivity.axes.drift_spread.keys", ["simulation.drift"], r"^sensitivity\.axes: .*'drift'"),
+        ("sensitivity.axes.drift_spread.keys", ["mht..x"], r"sensitivity\.axes\.drift_spread\.keys\[0\]"),
+        (
+            "sensitivity.axes.drift_spread.keys",
+            ["studies.figure_9.x"],
+            r"sensitivity\.axes\.drift_spread: the config has no studies\.figure_9\.x",
+        ),
+        (
+            "sensitivity.axes.drift_spread.keys",
+            ["studies.figure_2a.trackers[3].frames"],
+            r"the config has no studies\.figure_2a\.trackers\[3\]\.frames",
+        ),
+        ("sensitivity.axes.claim", {"keys": ["seed"], "values": [1]}, r"sensitivity\.axes: 'claim' "),
+        ("sensitivity.axes.seed", {"keys": ["seed"]}, r"sensitivity\.axes\.seed: 'values'"),
+        ("sensitivity.reduced", {"replicates": 0}, r"^sensitivity\.reduced: replicates: 0 "),
+        (
+            "sensitivity.reduced",
+            {"simulation.x.y": 0},
+            r"^sensitivity\.reduced: the config has no simulation\.x\.y",
+        ),
+        (
+            "sensitivity.reduced",
+            {"studies.figure_3.trackers[3].experiments_per_batch": [1, 3]},
+            r"^sensitivity\.reduced: claims\.4b\.curve: figure_3 has no curve 'transformer_\{8,10\}'",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_path_of_its_key(config, path, value, told):
@@ -337,7 +373,7 @@ def another(key: str, value):
 def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, position, method):
     tracker = config["studies"]["figure_2a"]["trackers"][position]
     defaults = {key: value for section in SECTIONS[method] for key, value in config[section].items()}
-    config["claims"] = {}
+    config |= {"claims": {}, "sensitivity": {"axes": {}, "reduced": {}}}
     names = []
     for change_of_tracker in [{}, *({key: another(key, value)} for key, value in defaults.items())]:
         config["studies"] = {

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import matplotlib.image
 import numpy as np
@@ -194,6 +195,76 @@ def test_another_direction_only_judges(finished, tmp_path):
         )
     )
     assert changed == {"judge_claims": 1, "write_config": 1, "summarise_run": 1}
+
+
+@pytest.fixture(scope="module")
+def sensitivity(finished) -> pd.DataFrame:
+    result = snakemake(finished, "--cores", "2", "sensitivity")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return pd.read_parquet(finished / "results/sensitivity.parquet")
+
+
+def test_the_sensitivity_study_is_few_jobs_beside_all(finished):
+    assert jobs(snakemake(finished, "--dry-run", "--forceall", "sensitivity")) == {
+        # Two initial spreads, along the axes and over the grid.
+        "judge_choices": 4,
+        "tabulate_choices": 1,
+        "draw_choices": 1,
+        "sensitivity": 1,
+    }
+
+
+def test_each_choice_has_a_verdict_on_each_claim(finished, config, sensitivity):
+    axes = ["initial_spread", "estimate", "prior", "training"]
+    assert list(sensitivity.columns[:7]) == ["part", *axes, "claim", "score"]
+    claims = {
+        name: str(claim["curve"]) + claim.get("reference", "")
+        for name, claim in config["claims"].items()
+        if claim is not None and claim["figure"] != "figure_5"
+    }
+    untrained = {name for name, curves in claims.items() if "transformer" not in curves}
+    scores = set(config["judgement"]["scores"])
+    # The default, one other value of each axis; all combinations but for that of the training.
+    for part, judged, choices in (("axes", set(claims), 1 + 4), ("grid", untrained, 2**3)):
+        rows = sensitivity[sensitivity.part == part].groupby(axes)
+        assert len(rows) == choices
+        for _, of_choice in rows:
+            assert set(zip(of_choice.claim, of_choice.score, strict=True)) == {
+                (claim, score) for claim in judged for score in scores
+            }
+    assert set(sensitivity[sensitivity.part == "grid"].training) == {"closed_loop"}
+    text = pd.read_csv(finished / "results/sensitivity.csv", keep_default_na=False)
+    assert list(text.columns) == list(sensitivity.columns)
+    assert len(text) == len(sensitivity)
+    picture = matplotlib.image.imread(finished / "results/sensitivity.png")
+    assert picture[..., :3].std() > 0.05
+    assert (finished / "results/sensitivity.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_cell_of_the_map_is_what_judging_that_choice_alone_says(sensitivity, tmp_path):
+    alone = """
+        simulation: {initial_spread: 20}
+        test_experiments: [{frames: 6, experiments: 6}, {frames: 12, experiments: 5}]
+        training: {epochs: 1, validation_experiments: 2}
+        operation_counts: {figure_5: null}
+        """
+    config = written(tmp_path, dedent(alone) + SMALLER)
+    result = snakemake(tmp_path, "--cores", "2", "results/claims.parquet", configs=(SMALL, config))
+    assert result.returncode == 0, result.stdout + result.stderr
+    expected = pd.read_parquet(tmp_path / "results/claims.parquet").set_index(["claim", "score"])
+    expected = expected[expected.figure == "figure_6"]
+    rows = sensitivity[(sensitivity.part == "axes") & (sensitivity.initial_spread == "20")]
+    rows = rows.set_index(["claim", "score"]).loc[expected.index]
+    assert len(rows) == 3 * 11
+    shared = [name for name in expected.columns if name in rows.columns]
+    assert {"verdict", "effect", "corrected_p", "frozen_verdict"} <= set(shared)
+    pd.testing.assert_frame_equal(rows[shared], expected[shared], rtol=1e-9)
+
+
+def test_another_value_of_an_axis_judges_only_its_own_scenes(finished, sensitivity, tmp_path):
+    config = written(tmp_path, "sensitivity: {axes: {initial_spread: {values: [1, 5, 20]}}}\n")
+    result = snakemake(finished, "--dry-run", "sensitivity", configs=(SMALL, config))
+    assert jobs(result) == {"judge_choices": 2, "tabulate_choices": 1, "draw_choices": 1, "sensitivity": 1}
 
 
 def test_the_run_is_summed_up(finished):

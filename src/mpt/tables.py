@@ -125,6 +125,23 @@ CLAIMS = _table(
     },
     nullable=("effect", "low", "high", "p", "corrected_p", "reference_mean", *_CONTROLS[::2]),
 )
+
+
+def choices_table(axes: Sequence[str]) -> Table:
+    """Return the table of what is found of claims under choices, each a value of these axes, in words.
+
+    A row has the part of the study, the value of each axis, and what CLAIMS has of the claim by the score.
+    """
+    choice = dict.fromkeys(["part", *axes], pa.string())
+    found = {
+        field.name: field.type
+        for field in CLAIMS.schema
+        if field.name not in (*CLAIMS.key, "statement", "detail")
+    }
+    nullable = [field.name for field in CLAIMS.schema if field.nullable]
+    return _table("choices", {**choice, "claim": pa.string(), "score": pa.string()}, found, nullable)
+
+
 # How well the replicates of a model track validation sequences as training goes on; epoch 0 is untrained.
 LEARNING_CURVE = _table(
     "learning curve",
@@ -525,6 +542,17 @@ def read_tracker_scores(
             raise InputError(f"{path}: the replicates of {tracker} are not of the same experiments")
         columns = {name: rows[name][of_tracker].reshape(replicates, -1) for name in names}
         yield tracker, experiments[: len(experiments) // replicates], columns
+
+
+def choice_axes(path: str | os.PathLike) -> list[str]:
+    """Return the axes of a table of choices; raises InputError if it is none."""
+    try:
+        names = pq.read_schema(path).names
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a sound Parquet file: {_first_line(error)}") from error
+    if names[:1] != ["part"] or "claim" not in names:
+        raise InputError(f"{path}: is no table of choices")
+    return names[1 : names.index("claim")]
 
 
 def write_csv(path: str | os.PathLike, csv_path: str | os.PathLike) -> None:

@@ -1,0 +1,78 @@
+"""Draw the table of tabulate_choices.py: verdicts along each axis, and their shares over the grid."""
+
+import json
+
+import numpy as np
+
+import pictures
+from command_line import ArgumentParser, existing_file, run
+from mpt.tables import TableReader, choice_axes, choices_table
+from mpt.verdict_map import VERDICTS, draw_verdicts
+
+
+def main() -> None:
+    """Read the flags, draw, write each picture."""
+    parser = ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--table", type=existing_file, required=True, metavar="F", help="of tabulate_choices.py")
+    add(
+        "--picture",
+        type=json.loads,
+        required=True,
+        metavar="JSON",
+        help='{"columns": [[axis, value]…], "own": {axis: value…}, "statements": {claim: text…}}',
+    )
+    add("--scores", nargs="+", required=True, metavar="NAME", help="a panel each")
+    pictures.add_file_flags(parser)
+    arguments = parser.parse_args()
+    picture = arguments.picture
+
+    axes = choice_axes(arguments.table)
+    with TableReader(arguments.table, choices_table(axes)) as reader:
+        rows = reader.read()
+    found = {}
+    for place in range(len(rows["verdict"])):
+        choice = tuple(rows[axis][place] for axis in axes)
+        key = rows["part"][place], rows["score"][place], rows["claim"][place]
+        found.setdefault(key, {})[choice] = rows["verdict"][place]
+
+    # Axes of which no value is the config's own come to the same column: the config itself.
+    columns = [
+        tuple((picture["own"] | {axis: value}).get(name) for name in axes)
+        for axis, value in picture["columns"]
+    ]
+    claims = [name for name in picture["statements"] if any(key[2] == name for key in found)]
+    panels = {
+        score: np.array(
+            [
+                [found.get(("axes", score, claim), {}).get(choice, "not judged") for choice in columns]
+                for claim in claims
+            ]
+        )
+        for score in arguments.scores
+    }
+    in_grid = [claim for claim in claims if any(key[::2] == ("grid", claim) for key in found)]
+    shares = {
+        score: np.array([shares_of(found.get(("grid", score, claim), {}).values()) for claim in in_grid])
+        for score in arguments.scores
+    }
+    words = {claim: f"{picture['statements'][claim]}  {claim}" for claim in claims}
+    figure = draw_verdicts(
+        panels,
+        [words[claim] for claim in claims],
+        picture["columns"],
+        shares,
+        [words[claim] for claim in in_grid],
+        max((len(choices) for key, choices in found.items() if key[0] == "grid"), default=0),
+    )
+    pictures.save(figure, arguments.output, arguments.dots_per_inch)
+
+
+def shares_of(verdicts) -> list[float]:
+    """Return the fraction of each verdict, in the order of VERDICTS."""
+    verdicts = list(verdicts)
+    return [verdicts.count(name) / max(1, len(verdicts)) for name in VERDICTS]
+
+
+if __name__ == "__main__":
+    run(main)

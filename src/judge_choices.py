@@ -1,0 +1,135 @@
+"""Judge claims under choices that the paper leaves open: simulate, train, track and score, all in one job.
+
+Each step is that of the workflow, by the main() of its script. What choices have in common is made once, and
+what lies between the steps is removed in the end.
+"""
+
+import json
+import shlex
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import judge_claims
+import score
+import simulate
+import track_bayes
+import track_control
+import track_mht
+from command_line import ArgumentParser, call, run
+from mpt.tables import CLAIMS, TableReader, TableWriter, choices_table
+
+TRACKERS = {"track_mht": track_mht, "track_bayes": track_bayes, "track_control": track_control}
+# Sequences and networks are small, and what is compared is made on the same kind of processor.
+DEVICE = ("--device", "cpu")
+
+
+def main() -> None:
+    """Read the flags, do the work, write the verdicts."""
+    parser = ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--work",
+        type=json.loads,
+        required=True,
+        metavar="JSON",
+        help='{"models": {…}, "trackers": {…}, …} as rules/sensitivity.py makes it',
+    )
+    add("--part", required=True, help="the part of the study that the choices are of")
+    add("--output", type=Path, required=True, metavar="F", help="table of the verdicts under each choice")
+    arguments = parser.parse_args()
+    work = arguments.work
+    axes = list(work["choices"][0]["choice"])
+
+    with tempfile.TemporaryDirectory(prefix="choices-") as name:
+        directory = Path(name)
+        for model, flags in work["models"].items():
+            train_model(directory, model, flags)
+        for dataset, flags in work["datasets"].items():
+            trackers = {tracker: work["trackers"][tracker] for tracker in work["tracked"][dataset]}
+            score_dataset(directory, dataset, flags, trackers)
+        found = [
+            judge_choice(directory, {"claims": work["claims"][each["claims"]], "figures": each["figures"]})
+            for each in work["choices"]
+        ]
+
+    keys = [(arguments.part, *each["choice"].values()) for each in work["choices"]]
+    with TableWriter(arguments.output, choices_table(axes), {"axes": axes}) as writer:
+        for key, columns in sorted(zip(keys, found, strict=True), key=lambda pair: pair[0]):
+            rows = len(columns["claim"])
+            choice = {axis: np.full(rows, value) for axis, value in zip(["part", *axes], key, strict=True)}
+            writer.write(choice | columns)
+
+
+def train_model(directory: Path, model: str, flags: dict) -> None:
+    """Write models/MODEL/model.pt, trained on a dataset that is not kept."""
+    # PyTorch takes seconds to import; most jobs train nothing.
+    import train
+
+    with tempfile.TemporaryDirectory(dir=directory) as data:
+        call(simulate.main, "simulate.py", [*shlex.split(flags["simulate"]), "--output", data])
+        path = directory / "models" / model / "model.pt"
+        path.parent.mkdir(parents=True)
+        training = ["--dataset", data, *shlex.split(flags["train"]), *DEVICE, "--output", path]
+        call(train.main, "train.py", training)
+
+
+def score_dataset(directory: Path, dataset: str, flags: dict, hows: dict[str, dict]) -> None:
+    """Write scores/DATASET.parquet with all trackers; dataset and tracks are not kept."""
+    with tempfile.TemporaryDirectory(dir=directory) as name:
+        data = Path(name)
+        call(simulate.main, "simulate.py", [*shlex.split(flags["simulate"]), "--output", data])
+        tracks, trackers, replicates = [], [], []
+        for tracker, how in hows.items():
+            found = track(directory, data, tracker, how)
+            tracks += found
+            trackers += [tracker] * len(found)
+            replicates += range(len(found))
+        keys = ["--tracker", *trackers, "--replicate", *replicates]
+        path = directory / "scores" / f"{dataset}.parquet"
+        scoring = [
+            "--truth",
+            data / "truth.parquet",
+            "--tracks",
+            *tracks,
+            *keys,
+            *shlex.split(flags["score"]),
+        ]
+        call(score.main, "score.py", [*scoring, "--output", path])
+
+
+def track(directory: Path, data: Path, tracker: str, how: dict) -> list[Path]:
+    """Write the tracks of each replicate of a tracker on a dataset; returns the files."""
+    scenes = ["--measurements", data / "measurements.parquet", "--initial", data / "initial.parquet"]
+    if "model" in how:
+        import track_transformer
+
+        paths = [data / f"{tracker}_{replicate}.parquet" for replicate in range(how["replicates"])]
+        model = ["--model", directory / "models" / how["model"] / "model.pt", *DEVICE]
+        call(track_transformer.main, "track_transformer.py", [*scenes, *model, "--output", *paths])
+        return paths
+    path = data / f"{tracker}.parquet"
+    if how["script"] == "track_control":
+        scenes += ["--truth", data / "truth.parquet"]
+    flags = shlex.split(how["flags"])
+    call(TRACKERS[how["script"]].main, f"{how['script']}.py", [*scenes, *flags, "--output", path])
+    return [path]
+
+
+def judge_choice(directory: Path, ledger: dict) -> dict[str, np.ndarray]:
+    """Return the columns of a choice's verdicts but for what the choice is."""
+    curves = [points for figure in ledger["figures"].values() for points in figure["curves"].values()]
+    datasets = sorted({dataset for points in curves for _, dataset, _ in points})
+    scores = [directory / "scores" / f"{dataset}.parquet" for dataset in datasets]
+    path = directory / "claims.parquet"
+    texts = ["--csv", directory / "claims.csv", "--markdown", directory / "claims.md"]
+    flags = ["--scores", *scores, "--ledger", json.dumps(ledger), "--output", path, *texts]
+    call(judge_claims.main, "judge_claims.py", flags)
+    with TableReader(path, CLAIMS) as reader:
+        columns = reader.read()
+    return {name: columns[name] for name in choices_table([]).schema.names if name in columns}
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,117 @@
+"""The map of verdicts: claims against choices, and how often each verdict is found over all combinations."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from mpt.figures import axis_label, symbols
+
+# In the order of the legend; the marks are for those who see no colours.
+VERDICTS = {
+    "supported": ("#3b7fb6", "+"),
+    "undecided": ("#e2e2e2", ""),
+    "contradicted": ("#d1662a", "−"),
+    "not judged": ("#ffffff", ""),
+}
+CELL_INCHES = 0.21
+LABEL_INCHES = 4.6
+TICK_INCHES = 1.5
+
+
+def draw_verdicts(
+    panels: Mapping[str, np.ndarray],
+    statements: Sequence[str],
+    choices: Sequence[tuple[str, str]],
+    shares: Mapping[str, np.ndarray],
+    shared_statements: Sequence[str],
+    combinations: int,
+) -> Figure:
+    """Draw a panel per score, and below it the shares of the verdicts over all combinations.
+
+    panels: verdicts (claims, choices), keys of VERDICTS, by score. choices: an axis and a value each, of one
+    axis side by side. shares: fractions (claims, verdicts) by score, empty if there are none.
+    """
+    sns.set_theme(context="paper", style="white", font="DejaVu Sans")
+    rows = [len(statements), *([len(shared_statements)] if shared_statements else [])]
+    width = LABEL_INCHES + len(panels) * CELL_INCHES * (len(choices) + 1.5)
+    height = CELL_INCHES * (sum(rows) + 5) + TICK_INCHES + (0.4 if len(rows) > 1 else 0)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(len(rows), len(panels), squeeze=False, height_ratios=rows)
+    for column, (score, verdicts) in enumerate(panels.items()):
+        first = column == 0
+        _map(axes[0, column], axis_label(score), verdicts, statements if first else None, choices)
+        if len(rows) > 1:
+            _bars(axes[1, column], shares[score], shared_statements if first else None, combinations)
+    handles = [
+        Patch(facecolor=colour, edgecolor="0.7", label=f"{name}{f' ({mark})' if mark else ''}")
+        for name, (colour, mark) in VERDICTS.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def _map(
+    axis: Axes, title: str, verdicts: np.ndarray, statements, choices: Sequence[tuple[str, str]]
+) -> None:
+    names = list(VERDICTS)
+    codes = np.vectorize(names.index)(verdicts)
+    marks = np.vectorize(lambda name: VERDICTS[name][1])(verdicts)
+    sns.heatmap(
+        codes,
+        ax=axis,
+        cmap=ListedColormap([colour for colour, _ in VERDICTS.values()]),
+        vmin=-0.5,
+        vmax=len(names) - 0.5,
+        annot=marks,
+        fmt="",
+        annot_kws={"color": "white", "fontsize": "small"},
+        linewidths=0.5,
+        linecolor="white",
+        cbar=False,
+        xticklabels=[f"{axis_name} {value}".strip().replace("_", " ") for axis_name, value in choices],
+        yticklabels=[symbols(text) for text in statements] if statements else False,
+    )
+    owners = [axis_name for axis_name, _ in choices]
+    for position in range(1, len(owners)):
+        if owners[position] != owners[position - 1]:
+            axis.axvline(position, color="black", linewidth=0.6)
+    axis.set_title(title, fontsize="medium")
+    axis.tick_params(axis="x", labelsize="small", rotation=90)
+    axis.tick_params(axis="y", labelsize="small", rotation=0)
+
+
+def _bars(axis: Axes, shares: np.ndarray, statements, combinations: int) -> None:
+    left = np.zeros(len(shares))
+    place = np.arange(len(shares))
+    for (colour, mark), share in zip(VERDICTS.values(), shares.T, strict=False):
+        axis.barh(place, share, left=left, color=colour, height=0.8)
+        for y, (begin, part) in enumerate(zip(left, share, strict=True)):
+            if part >= 0.1:
+                text = f"{part:.0%}"
+                colour_of_text = "white" if mark else "0.3"
+                axis.text(
+                    begin + part / 2,
+                    y,
+                    text,
+                    ha="center",
+                    va="center",
+                    color=colour_of_text,
+                    fontsize="small",
+                )
+        left += share
+    axis.set_xlim(0, 1)
+    axis.set_ylim(len(shares) - 0.5, -0.5)
+    axis.set_xticks([])
+    axis.set_yticks(place if statements else [], [symbols(text) for text in statements] if statements else [])
+    axis.tick_params(axis="y", labelsize="small")
+    axis.set_title(f"of all {combinations:,} combinations", fontsize="small")
+    sns.despine(ax=axis, left=True, bottom=True)

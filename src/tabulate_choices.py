@@ -1,0 +1,36 @@
+"""Put the tables of judge_choices.py together, one for each scene, to one of all choices."""
+
+from pathlib import Path
+
+import numpy as np
+
+from command_line import ArgumentParser, InputError, existing_file, run
+from mpt.tables import TableReader, TableWriter, choice_axes, choices_table, write_csv
+
+
+def main() -> None:
+    """Read the flags, write the table twice."""
+    parser = ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--choices", type=existing_file, nargs="+", required=True, metavar="F", help="of judge_choices.py")
+    add("--output", type=Path, required=True, metavar="F", help="the table as Parquet")
+    add("--csv", type=Path, required=True, metavar="F", help="the table as comma-separated values")
+    arguments = parser.parse_args()
+
+    axes = choice_axes(arguments.choices[0])
+    table = choices_table(axes)
+    parts = []
+    for path in arguments.choices:
+        if choice_axes(path) != axes:
+            raise InputError(f"{path}: its axes are not those of {arguments.choices[0]}")
+        with TableReader(path, table) as reader:
+            parts.append(reader.read())
+    columns = {name: np.ma.concatenate([part[name] for part in parts]) for name in table.schema.names}
+    order = np.lexsort([np.asarray(columns[name], str) for name in reversed(table.key)])
+    with TableWriter(arguments.output, table, {"axes": axes}) as writer:
+        writer.write({name: column[order] for name, column in columns.items()})
+    write_csv(arguments.output, arguments.csv)
+
+
+if __name__ == "__main__":
+    run(main)
