@@ -21,6 +21,8 @@ localrules:
     tabulate_operations,
     draw_operations,
     judge_claims,
+    tabulate_choices,
+    draw_choices,
     summarise_run,
 
 
@@ -47,4 +49,4 @@ rule all:
 
 rule sensitivity:
     input:
-        sensitivity_files(),
+        sensitivity_files,

@@ -216,8 +216,8 @@ def judging_flags(wildcards) -> str:
     return flags({"ledger": json.dumps(LEDGER, ensure_ascii=False)})
 
 
-def sensitivity_files() -> list[str]:
-    return [f"results/sensitivity.{format}" for format in FORMATS]
+def sensitivity_files(wildcards) -> list[str]:
+    return [f"results/sensitivity.{format}" for format in FORMATS] if choices_files(wildcards) else []
 
 
 def choices_files(wildcards) -> list[str]:

@@ -19,8 +19,8 @@ rule judge_choices:
         "../envs/sensitivity.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         flags=choices_flags,
     shell:
@@ -43,8 +43,8 @@ rule tabulate_choices:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     shell:
         "python {input.script:q} --choices {input.choices:q} --output {output.parquet:q} --csv {output.csv:q}"
         " > {log:q} 2>&1"
@@ -66,8 +66,8 @@ rule draw_choices:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         flags=sensitivity_drawing_flags,
     shell:

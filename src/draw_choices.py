@@ -41,7 +41,7 @@ def main() -> None:
         tuple((picture["own"] | {axis: value}).get(name) for name in axes)
         for axis, value in picture["columns"]
     ]
-    claims = [name for name in picture["statements"] if any(key[2] == name for key in found)]
+    claims = [name for name in sorted(picture["statements"]) if any(key[2] == name for key in found)]
     panels = {
         score: np.array(
             [

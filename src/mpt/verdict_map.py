@@ -24,6 +24,7 @@ VERDICTS = {
 }
 CELL_INCHES = 0.21
 LABEL_INCHES = 4.6
+LEAST_PANEL_INCHES = 2.2
 TICK_INCHES = 1.5
 
 
@@ -42,7 +43,7 @@ def draw_verdicts(
     """
     sns.set_theme(context="paper", style="white", font="DejaVu Sans")
     rows = [len(statements), *([len(shared_statements)] if shared_statements else [])]
-    width = LABEL_INCHES + len(panels) * CELL_INCHES * (len(choices) + 1.5)
+    width = LABEL_INCHES + len(panels) * max(LEAST_PANEL_INCHES, CELL_INCHES * (len(choices) + 1.5))
     height = CELL_INCHES * (sum(rows) + 5) + TICK_INCHES + (0.4 if len(rows) > 1 else 0)
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(len(rows), len(panels), squeeze=False, height_ratios=rows)
