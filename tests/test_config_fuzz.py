@@ -5,6 +5,7 @@ import re
 from datetime import date
 from pathlib import Path
 
+import sensitivity
 import yaml
 from configuration import canonical, problems
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,12 @@ DEFAULT = canonical(yaml.safe_load((PROJECT / "config.yaml").read_text()))
 DEFAULT["studies"] = {name: DEFAULT["studies"][name] for name in ("figure_3", "figure_4", "figure_6")}
 DEFAULT["studies"]["figure_3"]["datasets"]["measurement_noise"] = [1, 7]
 DEFAULT["claims"] = {name: DEFAULT["claims"][name] for name in ("4b", "4c", "5a", "6a", "7b", "8b")}
+DEFAULT["sensitivity"]["axes"] = {
+    name: DEFAULT["sensitivity"]["axes"][name] for name in ("drift_spread", "estimate", "training")
+}
+DEFAULT["sensitivity"]["reduced"] = {
+    key: value for key, value in DEFAULT["sensitivity"]["reduced"].items() if "figure_2" not in key
+}
 
 NUMBERS = st.one_of(
     st.integers(-3, 200),
@@ -99,6 +106,10 @@ def test_a_thousand_mutations_are_planned_or_refused_readably():
         if not lines:
             jobs = plan(config)
             ledger(config, jobs)
+            for part in sensitivity.PARTS:
+                for scene in sensitivity.scenes(config, part):
+                    assert re.fullmatch(r"[A-Za-z0-9_.+-]{1,240}", scene)
+                    assert sensitivity.work(config, part, scene)["choices"]
             for name in [*jobs.test_sets, *jobs.training_sets, *jobs.models, *(t for t, _ in jobs.told)]:
                 assert re.fullmatch(r"[A-Za-z0-9_.+-]{1,240}", name)
 
