@@ -1,14 +1,16 @@
 """Draw a table of tabulate_operations.py: operations and seconds per sequence against the lookback.
 
 The legend says how the operations grow: the base of an exponential for the Multiple Hypothesis Tracker, the
-exponent of a power for the transformer. The panel says from which lookback on one takes more than the
-other. Thin lines are the growth that the paper states.
+exponent of a power for the transformer. Circles mark from which lookback on one takes more than the other.
+Thin lines grow as the paper states; they lie beside the curves, since only their slope means anything.
 """
 
-from itertools import product
+from collections.abc import Mapping
 from math import factorial
+from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import pictures
 from command_line import ArgumentParser, existing_file, run
@@ -18,14 +20,15 @@ from mpt.tables import OPERATIONS, TableReader
 
 VARIANTS = {
     ("mht", "enumerate"): "MHT",
-    ("mht", "refilter"): "MHT, every hypothesis filtered anew",
+    ("mht", "refilter"): "MHT, filtered anew",
     ("mht", "assignment"): "MHT, branch and bound",
     ("transformer", "incremental"): "transformer",
-    ("transformer", "re_encoded"): "transformer, window encoded anew",
+    ("transformer", "re_encoded"): "transformer, encoded anew",
 }
 # The curve that is what the paper describes: through its last point goes the growth that the paper states.
-AS_IN_THE_PAPER = {"mht": ("mht", "refilter"), "transformer": ("transformer", "re_encoded")}
+AS_IN_THE_PAPER = {"mht": "refilter", "transformer": "re_encoded"}
 FITTED_POINTS = 3
+GUIDES_APART = 2.5
 
 
 def main() -> None:
@@ -38,28 +41,48 @@ def main() -> None:
     arguments = parser.parse_args()
     palettes = pictures.palettes(arguments)
 
-    with TableReader(arguments.table, OPERATIONS) as reader:
+    pictures.save(draw(arguments.table, arguments.title, palettes), arguments.output, arguments.dots_per_inch)
+
+
+def draw(table: Path, title: str, palettes: Mapping[str, str]) -> Figure:
+    """Draw a table of operations."""
+    with TableReader(table, OPERATIONS) as reader:
         rows, made_by = reader.read(), reader.parameters
-    panels = {measure: curves(rows, measure) for measure in ("flops", "seconds")}
-    operations = panels["flops"]
+    operations, seconds = curves(rows, "flops"), curves(rows, "seconds")
     laws = {line.label: law(line) for line in operations.values() if len(line.x) >= FITTED_POINTS}
-    lines = {measure: list(of_measure.values()) for measure, of_measure in panels.items()}
-    lines["flops"] += guides(operations, made_by)
-    notes = {"flops": crossings(operations)}
-    figure = draw_operations(lines, laws, notes, arguments.title, palettes)
-    pictures.save(figure, arguments.output, arguments.dots_per_inch)
+    together = [*curves(rows, "seconds_together").values(), *curves(rows, "gpu_seconds_together").values()]
+    guided, stated = guides(operations, made_by)
+    crossed = crossings(operations)
+    notes = {"flops": "○ $K$ from which on an MHT takes more than a transformer"}
+    if not any(crossed):
+        notes["flops"] = f"no crossing up to $K = {rows['K'].max()}$"
+    if together:
+        number = made_by["transformer"]["sequences_together"]
+        notes["seconds"] = f"a sequence by itself; dashed: among {number} at once"
+    return draw_operations(
+        {"flops": [*operations.values(), *guided], "seconds": list(seconds.values())},
+        laws | stated,
+        {"seconds": together},
+        {"flops": crossed},
+        notes,
+        title,
+        palettes,
+    )
 
 
 def curves(rows: dict[str, np.ndarray], measure: str) -> dict[tuple[str, str], Line]:
-    """Return the curve of each tracker and variant."""
+    """Return the curve of each tracker and variant of which there is one."""
     found = {}
-    for tracker, variant in sorted(set(zip(rows["tracker"], rows["variant"], strict=True))):
-        chosen = (rows["tracker"] == tracker) & (rows["variant"] == variant)
-        values = np.asarray(rows[measure][chosen], float)
-        label = VARIANTS.get((tracker, variant), f"{tracker}, {variant}")
-        found[tracker, variant] = Line(
-            label, tracker, rows["K"][chosen].astype(float), values, values, values
-        )
+    there = ~np.ma.getmaskarray(rows[measure])
+    known = list(VARIANTS)
+    variants = set(zip(rows["tracker"], rows["variant"], strict=True))
+    for tracker, variant in sorted(variants, key=lambda v: (known.index(v) if v in known else len(known), v)):
+        chosen = (rows["tracker"] == tracker) & (rows["variant"] == variant) & there
+        if chosen.any():
+            values = np.asarray(rows[measure][chosen], float)
+            label = VARIANTS.get((tracker, variant), f"{tracker}, {variant}")
+            lookbacks = rows["K"][chosen].astype(float)
+            found[tracker, variant] = Line(label, tracker, lookbacks, values, values, values)
     return found
 
 
@@ -71,32 +94,39 @@ def law(line: Line) -> str:
     return rf": $\propto K^{{{fitted.exponent.value:.2g}}}$"
 
 
-def crossings(operations: dict[tuple[str, str], Line]) -> list[str]:
-    """Return where each curve of the MHT rises above each of the transformer, a line each."""
-    notes = []
-    for mht, transformer in product(*([k for k in operations if k[0] == name] for name in AS_IN_THE_PAPER)):
-        first, second = operations[mht], operations[transformer]
-        shared, of_first, of_second = np.intersect1d(first.x, second.x, return_indices=True)
-        found = crossing(shared, first.mean[of_first], second.mean[of_second])
-        if found:
-            notes.append(f"{first.label} above {second.label} from $K = {found.value:.1f}$")
-    return notes or [f"no crossing up to $K = {max(line.x.max() for line in operations.values()):.0f}$"]
-
-
-def guides(operations: dict[tuple[str, str], Line], made_by: dict) -> list[Line]:
-    """Return the growth that the paper states for the MHT and for the transformer."""
+def crossings(operations: dict[tuple[str, str], Line]) -> list[list[tuple[float, float]]]:
+    """Return for each curve of the transformer where those of the MHT rise above it: (lookback, height)."""
+    of_mht, of_transformer = ([key for key in operations if key[0] == name] for name in AS_IN_THE_PAPER)
     found = []
+    for level in map(operations.get, of_transformer):
+        of_level = []
+        for rising in map(operations.get, of_mht):
+            shared, of_rising, of_shared = np.intersect1d(rising.x, level.x, return_indices=True)
+            at = crossing(shared, rising.mean[of_rising], level.mean[of_shared])
+            if at:
+                height = np.exp(np.interp(at.value, shared, np.log(level.mean[of_shared])))
+                of_level.append((at.value, float(height)))
+        found.append(sorted(of_level))
+    return found
+
+
+def guides(operations: dict[tuple[str, str], Line], made_by: dict) -> tuple[list[Line], dict[str, str]]:
+    """Return lines that grow as the paper states for the MHT and for the transformer, and the laws."""
+    found, laws = [], {}
     for tracker, variant in AS_IN_THE_PAPER.items():
-        if variant in operations:
-            line = operations[variant]
+        if (tracker, variant) in operations:
+            line = operations[tracker, variant]
             if tracker == "mht":
-                label, stated = "O(N!ᴷ)", factorial(made_by["mht"]["particles"]) ** line.x
+                label, growth_stated = "paper, MHT", ": $O(N!^K)$"
+                values = factorial(made_by["mht"]["particles"]) ** line.x
             else:
                 d = made_by["transformer"]["dimension"]
-                label, stated = "O(Kd² + K²d)", line.x * d**2 + line.x**2 * d
-            values = stated / stated[-1] * line.mean[-1]
+                label, growth_stated = "paper, transformer", ": $O(Kd^2 + K^2d)$"
+                values = line.x * d**2 + line.x**2 * d
+            values = values / values[-1] * line.mean[-1] * GUIDES_APART
             found.append(Line(label, "guide", line.x, values, values, values))
-    return found
+            laws[label] = growth_stated
+    return found, laws
 
 
 if __name__ == "__main__":

@@ -105,9 +105,11 @@ def read_scores(paths: list[Path], figures: dict, names: list[str]) -> dict:
 
 
 def read_operations(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return lookbacks and FLOPs by tracker and variant."""
+    """Return lookbacks and FLOPs by tracker and variant, of those that were counted."""
     with TableReader(path, OPERATIONS) as reader:
         rows = reader.read()
+    uncounted = np.ma.getmaskarray(rows["flops"])
+    rows = {column: np.ma.getdata(values)[~uncounted] for column, values in rows.items()}
     names = np.array(
         [f"{tracker}, {variant}" for tracker, variant in zip(rows["tracker"], rows["variant"], strict=True)]
     )

@@ -2,16 +2,16 @@
 
 Each solver of track_mht.py is timed, and counted by the best source that this machine has: `papi`, counters
 of the processor; `emulated`, counters of an emulated processor, for which it takes QEMU and a C compiler;
-`model`, a closed formula. What takes long to emulate is left to the formula.
+`model`, a closed formula. What takes long to emulate is left to the formula. Enumeration takes the same
+operations for every sequence; branch and bound, of which there is no formula, is averaged over the sequences.
 """
 
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import process_time
 
 import numpy as np
 
@@ -22,11 +22,10 @@ from mpt.known_work import CannotCount
 from mpt.mht_operations import FORMULAS
 from mpt.mht_workload import Workload
 from mpt.tables import OPERATIONS, TableWriter
+from mpt.timing import processor_seconds
 
-# A second or two.
-MOST_EMULATED = 2 * 10**7
-TIMINGS = 5
-SECONDS_OF_TIMING = 1.0
+# Some seconds.
+MOST_EMULATED = 10**8
 # Kernels for any x86-64: emulators know fewer instructions than this machine may have. And one thread.
 EMULATED_ENVIRONMENT = {
     "NUMBA_CPU_NAME": "x86-64",
@@ -75,30 +74,28 @@ def main() -> None:
     counted, refused = count(runs, workload, scene, flags.sequences)
     rows = []
     for each in runs:
-        if each in counted:
-            operations, source = counted[each]
-            rows.append(("mht", *each, operations, 0, source, seconds[each]))
-            print(
-                f"{each[0]}, K = {each[1]}: {operations} operations ({source}), {seconds[each]:.2g} s",
-                flush=True,
-            )
+        operations, source = counted.get(each, (None, "none"))
+        rows.append(("mht", *each, operations, None, source, seconds[each], None, None))
+        print(
+            f"{each[0]}, K = {each[1]}: {operations} operations ({source}), {seconds[each]:.2g} s", flush=True
+        )
     parameters = {"tracker": "mht", **scene, "sequences": flags.sequences, "refused_sources": refused}
-    columns = dict(zip(OPERATIONS.schema.names, map(np.array, zip(*rows, strict=True)), strict=True))
+    columns = dict(zip(OPERATIONS.schema.names, zip(*rows, strict=True), strict=True))
     with TableWriter(flags.output, OPERATIONS, parameters) as writer:
-        writer.write(columns | {"macs": None})
+        writer.write({name: nullable(column) for name, column in columns.items()})
+
+
+def nullable(values: Sequence) -> np.ma.MaskedArray:
+    """Return an array in which None is masked."""
+    missing = [value is None for value in values]
+    return np.ma.array([0 if value is None else value for value in values], mask=missing)
 
 
 def time_per_sequence(workload: Workload, solver: str, lookback: int, sequences: int) -> float:
-    """Return the least processor time that tracking takes, in seconds a sequence, on one thread."""
+    """Return the processor time that tracking takes, in seconds a sequence, on one thread."""
     # Compiles, if that was not done before.
     workload.prepare(solver, 1)()
-    work = workload.prepare(solver, lookback)
-    times = []
-    while len(times) < TIMINGS and sum(times) < SECONDS_OF_TIMING:
-        begin = process_time()
-        work()
-        times.append(process_time() - begin)
-    return min(times) / sequences
+    return processor_seconds(workload.prepare(solver, lookback)) / sequences
 
 
 def count(
@@ -106,7 +103,7 @@ def count(
 ) -> tuple[dict[Run, tuple[int, str]], dict[str, str]]:
     """Return the operations of each run and their source, and why better sources were refused.
 
-    A run that no source can count is missing.
+    A run that no source can count is missing: branch and bound on machines with neither counter.
     """
     modelled = {
         (solver, K): FORMULAS[solver](scene["particles"], K, scene["frames"])
@@ -123,7 +120,7 @@ def count(
         print(f"profile_mht.py: no hardware counters: {reason}", file=sys.stderr)
     cheap = [each for each in runs if modelled.get(each, 0) <= MOST_EMULATED]
     try:
-        found = count_by_emulation(cheap, scene)
+        found = count_by_emulation(cheap, scene, sequences)
         counted |= {each: (operations, "emulated") for each, operations in found.items()}
     except CannotCount as reason:
         refused["emulated"] = str(reason)
@@ -140,16 +137,18 @@ def count_by_hardware(runs: Iterable[Run], workload: Workload, sequences: int) -
     return counted
 
 
-def count_by_emulation(runs: list[Run], scene: Mapping) -> dict[Run, int]:
+def count_by_emulation(runs: list[Run], scene: Mapping, sequences: int) -> dict[Run, int]:
     """Return the operations per sequence of each run, counted under emulation; raises CannotCount."""
     script = Path(__file__).with_name("track_marked.py")
+    # One sequence tells where all take the same.
+    tracked = [1 if solver in FORMULAS else sequences for solver, _ in runs]
     command = [
         sys.executable,
         script,
         "--workload",
-        json.dumps({**scene, "sequences": 1}),
+        json.dumps({**scene, "sequences": sequences}),
         "--runs",
-        json.dumps(runs),
+        json.dumps([(*each, number) for each, number in zip(runs, tracked, strict=True)]),
     ]
     with TemporaryDirectory() as directory:
         emulator = emulation.Emulator(Path(directory))
@@ -160,7 +159,8 @@ def count_by_emulation(runs: list[Run], scene: Mapping) -> dict[Run, int]:
     loops = known_work.loops()
     between_marks = np.diff(operations)[::2].tolist()
     known_work.check(dict(zip(loops, between_marks, strict=False)))
-    return dict(zip(runs, between_marks[len(loops) :], strict=True))
+    counted = zip(runs, between_marks[len(loops) :], tracked, strict=True)
+    return {each: round(operations / number) for each, operations, number in counted}
 
 
 if __name__ == "__main__":

@@ -2,17 +2,20 @@
 
 Two ways to track are counted, by fvcore, and timed: `incremental` as track_transformer.py tracks, encoding
 and decoding each frame once; `re_encoded`, sending the last K frames through the network at every frame.
-Neither depends on what the network has learned.
+Neither depends on what the network has learned. What the processor takes for a sequence by itself is mostly
+the calls of torch; so sequences are tracked together, too, on a GPU as well where there is one.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from time import process_time
+from time import perf_counter
 
 import numpy as np
 import torch
 
 from command_line import ArgumentParser, int_at_least, positive_int, run
 from mpt.tables import OPERATIONS, TableWriter
+from mpt.timing import processor_seconds
 from mpt.transformer import Architecture, Transformer
 from mpt.transformer_operations import incremental, re_encoded, track_by_re_encoding
 
@@ -34,7 +37,13 @@ def main() -> None:
         "--feedforward", type=positive_int, required=True, metavar="n", help="width of the feedforward layers"
     )
     add("--pointers", type=positive_int, required=True, metavar="n", help="heads of the output")
-    add("--timed-sequences", type=positive_int, default=10, metavar="n", help="tracked at once; default 10")
+    add(
+        "--together",
+        type=positive_int,
+        default=100,
+        metavar="B",
+        help="sequences timed at once, besides one by itself; default 100",
+    )
     add("--output", type=Path, required=True, metavar="F", help="the table of operations")
     flags = parser.parse_args()
 
@@ -47,28 +56,51 @@ def main() -> None:
         for K in lookbacks:
             size = Architecture(encoder_lookback=K, decoder_lookback=K, **architecture)
             operations = count(size, flags.frames)
-            seconds = time_per_sequence(track, size, flags.timed_sequences)
-            rows.append(("transformer", variant, K, *operations, "fvcore", seconds))
-            print(f"{variant}, K = {K}: {operations.flops} operations, {seconds:.2g} s", flush=True)
+            seconds = time_per_sequence(track, size, flags.together)
+            rows.append(("transformer", variant, K, *operations, "fvcore", *seconds))
+            print(
+                f"{variant}, K = {K}: {operations.flops} operations, {seconds[0]:.2g} s by itself, "
+                f"{seconds[1]:.2g} s among {flags.together}",
+                flush=True,
+            )
     parameters = {
         "tracker": "transformer",
         **architecture,
-        "timed_sequences": flags.timed_sequences,
+        "sequences_together": flags.together,
         "threads": 1,
     }
+    columns = dict(zip(OPERATIONS.schema.names, map(np.array, zip(*rows, strict=True)), strict=True))
+    columns["gpu_seconds_together"] = np.ma.masked_invalid(columns["gpu_seconds_together"])
     with TableWriter(flags.output, OPERATIONS, parameters) as writer:
-        writer.write(dict(zip(OPERATIONS.schema.names, map(np.array, zip(*rows, strict=True)), strict=True)))
+        writer.write(columns)
 
 
-def time_per_sequence(track, size: Architecture, sequences: int) -> float:
-    """Return the processor time, in seconds a sequence, of tracking so many at once on one thread."""
+def time_per_sequence(track: Callable, size: Architecture, together: int) -> tuple[float, float, float]:
+    """Return the seconds a sequence takes by itself, among others, and among others on a GPU, nan without."""
     network = Transformer(size, 1)
-    measurements = torch.randn(1, sequences, size.frames, size.particles, 2, dtype=torch.float64)
+    measurements = torch.randn(1, together, size.frames, size.particles, 2, dtype=torch.float64)
     initial = measurements[:, :, 0]
+    # What is set up at first use.
     track(network, measurements[:, :1, :2], initial[:, :1])
-    begin = process_time()
-    track(network, measurements, initial)
-    return (process_time() - begin) / sequences
+    alone = processor_seconds(lambda: track(network, measurements[:, :1], initial[:, :1]))
+    among = processor_seconds(lambda: track(network, measurements, initial)) / together
+    if not torch.cuda.is_available():
+        return alone, among, np.nan
+    return alone, among, gpu_seconds(track, network, measurements, initial) / together
+
+
+def gpu_seconds(
+    track: Callable, network: Transformer, measurements: torch.Tensor, initial: torch.Tensor
+) -> float:
+    """Return the elapsed time of tracking on a GPU, from and to its own memory."""
+    network, measurements, initial = (each.to("cuda") for each in (network, measurements, initial))
+    for _ in range(2):
+        torch.cuda.synchronize()
+        begin = perf_counter()
+        track(network, measurements, initial)
+        torch.cuda.synchronize()
+        seconds = perf_counter() - begin
+    return seconds
 
 
 if __name__ == "__main__":

@@ -18,15 +18,17 @@ def main() -> None:
     parser.add_argument(
         "--workload", type=json.loads, required=True, metavar="JSON", help="arguments of Workload"
     )
-    parser.add_argument("--runs", type=json.loads, required=True, metavar="JSON", help="[[solver, K], ...]")
+    parser.add_argument(
+        "--runs", type=json.loads, required=True, metavar="JSON", help="[[solver, K, sequences], ...]"
+    )
     flags = parser.parse_args()
     workload = Workload(**flags.workload)
 
     works = [loop for loop, _ in loops().values()]
     # What is compiled, or loaded, is so on first use; a window of one frame uses less than longer ones.
-    for solver, lookback in sorted({(solver, min(lookback, 2)) for solver, lookback in flags.runs}):
-        workload.prepare(solver, lookback)()
-    works += [workload.prepare(solver, lookback) for solver, lookback in flags.runs]
+    for solver, lookback in sorted({(solver, min(lookback, 2)) for solver, lookback, _ in flags.runs}):
+        workload.prepare(solver, lookback, 1)()
+    works += [workload.prepare(*each) for each in flags.runs]
     for work in works:
         mark()
         work()

@@ -319,7 +319,11 @@ def test_scores_that_do_not_serve_are_refused(refusal, tmp_path, scores, outputs
     assert told in line
 
 
-def test_operations_that_were_not_counted_are_refused(refusal, tmp_path, outputs):
+@pytest.mark.parametrize(
+    ("flops", "missing"),
+    [(np.array([2, 4, 8]), "transformer, incremental"), (np.ma.masked_all(3, int), "mht, enumerate")],
+)
+def test_operations_that_were_not_counted_are_refused(refusal, tmp_path, outputs, flops, missing):
     path = tmp_path / "f.parquet"
     with tables.TableWriter(path, tables.OPERATIONS, {}) as writer:
         writer.write(
@@ -327,10 +331,12 @@ def test_operations_that_were_not_counted_are_refused(refusal, tmp_path, outputs
                 "tracker": np.array(["mht"] * 3),
                 "variant": np.array(["enumerate"] * 3),
                 "K": np.array([1, 2, 3]),
-                "flops": np.array([2, 4, 8]),
+                "flops": flops,
                 "macs": None,
                 "source": np.array(["model"] * 3),
                 "seconds": np.ones(3),
+                "seconds_together": None,
+                "gpu_seconds_together": None,
             }
         )
     claim = CLAIM | {
@@ -341,7 +347,7 @@ def test_operations_that_were_not_counted_are_refused(refusal, tmp_path, outputs
     ledger = json.dumps({"claims": {"1": claim}, "figures": {}})
     output = tmp_path / "claims.parquet"
     line = refusal("judge_claims.py", "--operations", path, "--ledger", ledger, *outputs, output=output)
-    assert "no table of operations f has transformer, incremental" in line
+    assert f"no table of operations f has {missing}" in line
 
 
 def test_a_ledger_that_is_not_json_is_refused(refusal, tmp_path, outputs):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from damage import DAMAGES, edit
+from draw_operations import draw
 from mpt.figures import Line, draw_scores, symbols
 from mpt.tables import CURVES, OPERATIONS, TRACKER_SCORES, TableReader, TableWriter
 
@@ -263,6 +264,8 @@ def operations(tmp_path):
                     "macs": np.ma.array([5, 10, 40], mask=tracker == "mht"),
                     "source": np.array(["model"] * 3),
                     "seconds": np.array([0.1, 0.2, 0.4]),
+                    "seconds_together": None,
+                    "gpu_seconds_together": None,
                 }
             )
         return path
@@ -284,6 +287,59 @@ def test_the_operations_of_all_trackers_stand_in_one_table_and_picture(run_scrip
     result = run_script("draw_operations.py", "--table", table, *LOOK, "--output", tmp_path / "all.png")
     assert result.returncode == 0, result.stderr
     assert matplotlib.image.imread(tmp_path / "all.png")[..., :3].std() > 0.05
+
+
+@pytest.fixture
+def growing(tmp_path):
+    """Return the path of a table in which 4 · 2^K and 4^K meet 32 at K = 3 and 2.5."""
+    path, K = tmp_path / "growing.parquet", np.array([1, 2, 3, 4])
+    made_by = {"mht": {"particles": 2}, "transformer": {"dimension": 8, "sequences_together": 100}}
+    variants = ["mht assignment", "mht enumerate", "mht refilter", "transformer re_encoded"]
+    with TableWriter(path, OPERATIONS, made_by) as writer:
+        for name, flops in zip(variants, [None, 4 * 2**K, 4**K, 32 + 0 * K], strict=True):
+            tracker, variant = name.split()
+            writer.write(
+                {
+                    "tracker": np.array([tracker] * 4),
+                    "variant": np.array([variant] * 4),
+                    "K": K,
+                    "flops": np.ma.masked_all(4, int) if flops is None else flops,
+                    "macs": None,
+                    "source": np.array(["none" if flops is None else "model"] * 4),
+                    "seconds": K / 8,
+                    "seconds_together": None if tracker == "mht" else K / 80,
+                    "gpu_seconds_together": None,
+                }
+            )
+    return path
+
+
+def test_crossings_are_marked_where_the_curves_of_trackers_meet(growing):
+    axis, _ = draw(growing, "", {"mht": "flare", "transformer": "crest"}).axes
+    assert sorted(text.get_text() for text in axis.texts) == ["2.5", "3.0"]
+    circles = [line.get_xydata()[0] for line in axis.lines if len(line.get_xdata()) == 1]
+    np.testing.assert_allclose(sorted(map(tuple, circles)), [(2.5, 32), (3, 32)])
+
+
+def test_guides_grow_as_the_paper_states(growing):
+    axis, _ = draw(growing, "", {"mht": "flare", "transformer": "crest"}).axes
+    curves = {line.get_label().partition(":")[0]: line.get_ydata() for line in axis.lines}
+    np.testing.assert_allclose(curves["paper, MHT"] / curves["paper, MHT"][0], [1, 2, 4, 8])
+    K = np.array([1, 2, 3, 4])
+    np.testing.assert_allclose(
+        curves["paper, transformer"] / curves["paper, transformer"][0], (64 * K + 8 * K**2) / 72
+    )
+
+
+def test_what_was_timed_but_not_counted_is_drawn_in_seconds_only(growing):
+    operations, seconds = draw(growing, "", {"mht": "flare", "transformer": "crest"}).axes
+    drawn = [
+        sum("branch and bound" in line.get_label() for line in axis.lines) for axis in (operations, seconds)
+    ]
+    assert drawn == [0, 1]
+    (together,) = [line for line in seconds.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(together.get_ydata(), [1 / 80, 2 / 80, 3 / 80, 4 / 80])
+    assert "among 100" in seconds.get_title(loc="right")
 
 
 def test_two_tables_of_one_tracker_are_refused(refusal, operations, tmp_path):

@@ -102,20 +102,17 @@ def test_who_counts_known_work_wrong_is_refused(factor, right):
 
 @cache
 def emulated(particles: int) -> dict:
-    """Return the operations of each solver and lookback that the test below compares, of nine frames."""
-    # To emulate 720 million updates takes minutes.
-    longest = {("refilter", 3): 6}
-    runs = [(solver, K) for solver in FORMULAS for K in range(1, longest.get((solver, particles), 8) + 1)]
-    return profile_mht.count_by_emulation(runs, {"particles": particles, "frames": 9, **SCENE})
+    """Return the operations of each solver and lookback, of nine frames, as long as the longest window."""
+    runs = [(solver, K) for solver in FORMULAS for K in range(1, 9)]
+    return profile_mht.count_by_emulation(runs, {"particles": particles, "frames": 9, **SCENE}, 1)
 
 
 @pytest.mark.parametrize("particles", [2, 3])
 @pytest.mark.parametrize("solver", FORMULAS)
 def test_the_formula_is_what_an_emulated_processor_counts(emulator, solver, particles):
-    counted = {K: operations for (by, K), operations in emulated(particles).items() if by == solver}
-    assert len(counted) >= 6
-    for K, operations in counted.items():
-        assert FORMULAS[solver](particles, K, 9) == pytest.approx(operations, rel=0.01), K
+    for K in range(1, 9):
+        counted = emulated(particles)[solver, K]
+        assert FORMULAS[solver](particles, K, 9) == pytest.approx(counted, rel=0.01), K
 
 
 @pytest.mark.parametrize("solver", FORMULAS)
@@ -136,7 +133,7 @@ def test_without_counters_and_emulator_the_script_takes_the_formula(tmp_path):
     path = tmp_path / "operations.parquet"
     script = Path(profile_mht.__file__)
     flags = "--particles 2 --frames 9 --lookbacks 3 1 --sequences 2 --process-noise 1.5 --measurement-noise 7"
-    flags += " --initial-spread 5 --drift-spread 0.1"
+    flags += " --initial-spread 5 --drift-spread 0.1 --solvers enumerate refilter assignment"
     # No emulator is there. There may be counters, but not where a module of their name cannot be imported.
     (tmp_path / "pypapi.py").write_text("raise ImportError('not here')")
     environment = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": str(tmp_path)}
@@ -145,12 +142,14 @@ def test_without_counters_and_emulator_the_script_takes_the_formula(tmp_path):
     assert result.returncode == 0, result.stderr
     with TableReader(path, OPERATIONS) as reader:
         rows, parameters = reader.read(), reader.parameters
-    assert rows["variant"].tolist() == ["enumerate"] * 2 + ["refilter"] * 2
-    assert rows["K"].tolist() == [1, 3, 1, 3]
+    assert rows["variant"].tolist() == ["assignment"] * 2 + ["enumerate"] * 2 + ["refilter"] * 2
+    assert rows["K"].tolist() == [1, 3] * 3
+    # There is no formula of branch and bound.
     expected = [FORMULAS[solver](2, K, 9) for solver in ("enumerate", "refilter") for K in (1, 3)]
-    assert rows["flops"].tolist() == expected
-    assert set(rows["source"]) == {"model"}
-    assert rows["macs"].mask.all()
+    assert rows["flops"].tolist() == [None, None, *expected]
+    assert rows["source"].tolist() == ["none"] * 2 + ["model"] * 4
+    for column in ("macs", "seconds_together", "gpu_seconds_together"):
+        assert rows[column].mask.all()
     assert "multiply–add is 2" in pq.read_schema(path).field("flops").metadata[b"description"].decode()
     assert (rows["seconds"] > 0).all()
     assert "not here" in parameters["refused_sources"]["papi"]

@@ -76,6 +76,8 @@ def layer_norm(rows: int, length: int) -> int:
         (torch.matmul, [(2, 3, 4), (2, 4, 5)], 2 * 120),
         (torch.baddbmm, [(2, 1, 5), (2, 3, 4), (2, 4, 5)], 2 * 120),
         (nn.functional.linear, [(3, 4), (5, 4), (5,)], 2 * 60),
+        # A million multiply–adds.
+        (torch.matmul, [(100, 100), (100, 100)], 2 * 10**6),
     ],
 )
 def test_each_operator_is_counted_as_by_hand(function, shapes, expected):
@@ -122,6 +124,21 @@ def macs_of_feed_forward(tokens: int) -> int:
     return 2 * tokens * ARCHITECTURE.dimension * ARCHITECTURE.feedforward
 
 
+def elementwise_of_attention(tokens: int, keys: int, heads: int, head: int) -> int:
+    """All but the matrix products of masked attention, with what normalises before it and adds after it."""
+    operations = layer_norm(tokens, heads * head) + layer_norm(keys, heads * head) + tokens * heads * head
+    # Rates, waves, content, direction.
+    operations += tokens * heads * (2 * 3 + 7 * 6 + head + 1 + 2 + 2)
+    operations += heads * tokens * keys * 2 + softmax(heads * tokens, keys)
+    # Displacement and square, bounded, and the logarithm.
+    return operations + tokens * heads * (2 + 2 + 1 + (1 + 1 + 2 + 2) + 2)
+
+
+def elementwise_of_feed_forward(tokens: int) -> int:
+    d, width = ARCHITECTURE.dimension, ARCHITECTURE.feedforward
+    return layer_norm(tokens, d) + 5 * tokens * width + tokens * d
+
+
 def of_forward(frames: int, **changes) -> Operations:
     """Count the forward pass over as many frames of measurements as of outputs."""
     network = Transformer(replace(ARCHITECTURE, **changes), 1)
@@ -133,21 +150,20 @@ def test_an_encoder_layer_is_counted_as_by_hand():
     L, heads, d = 4 * ARCHITECTURE.particles, ARCHITECTURE.heads, ARCHITECTURE.dimension
     layer = np.subtract(of_forward(4, encoder_layers=3), of_forward(4))
     macs = macs_of_attention(L, L, heads, d // heads, same=False, rival=False) + macs_of_feed_forward(L)
-    elementwise = 3 * layer_norm(L, d) + 2 * L * d + 5 * L * ARCHITECTURE.feedforward
-    # Rates, waves, content, direction.
-    elementwise += L * heads * (2 * 3 + 7 * 6 + d // heads + 1 + 2 + 2)
-    elementwise += heads * L * L * 2 + softmax(heads * L, L)
-    # Displacement and square, bounded, and the logarithm.
-    elementwise += L * heads * (2 + 2 + 1 + (1 + 1 + 2 + 2) + 2)
+    elementwise = elementwise_of_attention(L, L, heads, d // heads) + elementwise_of_feed_forward(L)
     assert layer.tolist() == [2 * macs + elementwise, macs]
 
 
 def test_a_decoder_layer_is_counted_as_by_hand():
-    L, heads, d = 4 * ARCHITECTURE.particles, ARCHITECTURE.heads, ARCHITECTURE.dimension
+    N, heads, d = ARCHITECTURE.particles, ARCHITECTURE.heads, ARCHITECTURE.dimension
+    L = 4 * N
     layer = np.subtract(of_forward(4, decoder_layers=3), of_forward(4))
     macs = macs_of_attention(L, L, heads, d // heads, same=True, rival=False)
-    macs += macs_of_attention(L, L, heads, d // heads, same=False, rival=True)
-    assert layer[1] == macs + macs_of_feed_forward(L)
+    macs += macs_of_attention(L, L, heads, d // heads, same=False, rival=True) + macs_of_feed_forward(L)
+    elementwise = 2 * elementwise_of_attention(L, L, heads, d // heads) + elementwise_of_feed_forward(L)
+    # An amplitude for the same track; in the other attention, a step away from the others.
+    elementwise += L * heads * N + L * heads * (2 + 2)
+    assert layer.tolist() == [2 * macs + elementwise, macs]
 
 
 def test_the_multiplications_of_the_whole_network_are_counted_as_by_hand():
@@ -215,11 +231,11 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
     path = tmp_path / "operations.parquet"
     names = ("particles", "frames", "dimension", "heads", "encoder_layers", "decoder_layers")
     flags = [f"--{name.replace('_', '-')}={getattr(ARCHITECTURE, name)}" for name in names]
-    flags += ["--feedforward=24", "--pointers=2", "--timed-sequences=1", "--lookbacks", "2", "1"]
+    flags += ["--feedforward=24", "--pointers=2", "--together=3", "--lookbacks", "2", "1"]
     result = run_script("profile_transformer.py", *flags, "--output", path)
     assert result.returncode == 0, result.stderr
     with TableReader(path, OPERATIONS) as reader:
-        rows = reader.read()
+        rows, parameters = reader.read(), reader.parameters
     assert rows["variant"].tolist() == ["incremental"] * 2 + ["re_encoded"] * 2
     assert rows["K"].tolist() == [1, 2, 1, 2]
     both = replace(ARCHITECTURE, encoder_lookback=2, decoder_lookback=2)
@@ -227,6 +243,9 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
     assert (rows["flops"][3], rows["macs"][3]) == re_encoded(both, 6)
     assert set(rows["source"]) == {"fvcore"}
     assert (rows["seconds"] > 0).all()
+    assert (rows["seconds_together"] > 0).all()
+    assert parameters["sequences_together"] == 3
+    assert rows["gpu_seconds_together"].mask.all() != torch.cuda.is_available()
 
 
 def test_heads_that_do_not_divide_the_dimension_are_refused(refusal, tmp_path):

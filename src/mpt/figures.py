@@ -13,7 +13,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 SYMBOLS = {
     "measurement_noise": r"\sigma",
@@ -33,7 +33,7 @@ NAMES = {
     "within_tolerance": "Fraction within tolerance",
     "gospa": "GOSPA",
     "flops": "FLOPs per sequence\n(a multiply–add is 2)",
-    "seconds": "Processor seconds per sequence",
+    "seconds": "Processor seconds\nper sequence",
 }
 # Distances span decades between a tracker and one that does not track.
 LOG_SCORES = ("position_error", "gospa")
@@ -90,23 +90,33 @@ def draw_scores(
 def draw_operations(
     panels: Mapping[str, Sequence[Line]],
     laws: Mapping[str, str],
-    notes: Mapping[str, Sequence[str]],
+    dashed: Mapping[str, Sequence[Line]],
+    crossings: Mapping[str, Sequence[Sequence[tuple[float, float]]]],
+    notes: Mapping[str, str],
     title: str,
     palettes: Mapping[str, str],
 ) -> Figure:
     """Draw a panel per measure of cost against the lookback, on a logarithmic axis, guides thin.
 
-    laws are what a curve's label in the legend ends with, notes stand above the panel; both are mathtext.
+    laws are what a curve's label in the legend ends with, mathtext. A dashed line looks like the curve of the
+    same label. crossings are circles, by lookback and cost, each labelled with its lookback: for each level
+    curve those where a rising curve meets it, from left to right.
     """
     figure, axes = _figure(len(panels), title)
     for axis, (measure, lines) in zip(axes, panels.items(), strict=True):
-        for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
+        styles = _styles([line.method for line in lines], palettes)
+        for line, style in zip(lines, styles, strict=True):
             axis.plot(line.x, line.mean, label=symbols(line.label) + laws.get(line.label, ""), **style)
-        _note(axis, notes.get(measure, ()))
+        of_label = {line.label: style for line, style in zip(lines, styles, strict=True)}
+        for line in dashed.get(measure, ()):
+            axis.plot(line.x, line.mean, **of_label[line.label] | {"marker": "", "linestyle": "--"})
+        for of_level in crossings.get(measure, ()):
+            _mark_crossings(axis, of_level)
+        _note(axis, [notes[measure]] if measure in notes else [])
         axis.set_xlabel(axis_label("lookback"))
         axis.set_ylabel(axis_label(measure))
         axis.set_yscale("log")
-        axis.set_xticks(np.unique(np.concatenate([line.x for line in lines])))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(figure, axes[0])
     return figure
 
@@ -196,6 +206,19 @@ def _zoom(axis: Axes, lines: Sequence[Line]) -> None:
             )  # fmt: skip
 
 
+def _mark_crossings(axis: Axes, crossings: Sequence[tuple[float, float]]) -> None:
+    """Draw circles on a level curve; above it is room between two rising ones, below it after the last."""
+    last = max(1, len(crossings) - 1)
+    for number, (x, y) in enumerate(crossings):
+        axis.plot(x, y, "o", color="0.1", markersize=7, fillstyle="none", markeredgewidth=0.8, zorder=4)
+        above = number < last
+        axis.annotate(
+            f"{x:.1f}", (x, y), (-4, 4) if above else (5, -4), textcoords="offset points",
+            ha="right" if above else "left", va="bottom" if above else "top", fontsize="x-small",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}, zorder=2,
+        )  # fmt: skip
+
+
 def _note(axis: Axes, notes: Sequence[str]) -> None:
     """Write notes above a panel, where no curve is."""
     axis.set_title("\n".join(fill(note, NOTE_LETTERS) for note in notes), loc="right", fontsize="x-small")
@@ -206,7 +229,7 @@ def _legend(figure: Figure, axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda k: handles[k].get_zorder(), reverse=True)
     # A handle is as wide as six letters, of which an inch holds twelve.
-    widest = 6 + max(len(re.sub(r"\\[a-z]+|[${}]", "", label)) for label in labels)
+    widest = 6 + max(len(re.sub(r"\\[a-z]+|[${}^_]", "", label)) for label in labels)
     columns = max(1, min(len(labels), int(12 * figure.get_figwidth() / widest)))
     figure.set_figheight(PANEL_INCHES[1] + TITLE_INCHES + LEGEND_ROW_INCHES * -(-len(labels) // columns))
     figure.legend(

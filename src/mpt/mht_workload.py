@@ -36,13 +36,15 @@ class Workload:
         self.measurements, self.initial = simulation.measurements, simulation.positions[:, 0].copy()
         self.model = Model(process_noise, measurement_noise, drift_spread)
 
-    def prepare(self, solver: str, lookback: int) -> Callable[[], np.ndarray]:
-        """Return the compiled kernel of mht.track, set up to track all sequences in the thread that calls it.
+    def prepare(self, solver: str, lookback: int, sequences: int | None = None) -> Callable[[], np.ndarray]:
+        """Return the compiled kernel of mht.track, set up to run in the thread that calls it.
 
-        It returns the detections (B, T, N) that it decided for. What mht.track does before and after, checks
-        and weights, is not of the tracker's operations.
+        It tracks the first so many sequences, all if no number is given, and returns the detections (B, T, N)
+        that it decided for. What mht.track does before and after, checks and weights, is not of the tracker's
+        operations.
         """
-        B, T, N, _ = self.measurements.shape
+        scenes = self.measurements[:sequences], self.initial[:sequences]
+        B, T, N, _ = scenes[0].shape
         lookback = min(lookback, T - 1)
         riccati = self.model.riccati(T)
         weights = 1 / riccati.innovation_variance, riccati.gain.copy()
@@ -56,7 +58,7 @@ class Workload:
             tail = (*enumeration.window_tables(N, lookback), *weights, detection, margin, cost)
 
         def work() -> np.ndarray:
-            kernel(self.measurements, self.initial, *tail)
+            kernel(*scenes, *tail)
             return detection
 
         return work

@@ -152,13 +152,23 @@ LEARNING_CURVE = _table(
 OPERATIONS = _table(
     "operations",
     {"tracker": pa.string(), "variant": pa.string(), "K": pa.int16()},
-    {"flops": pa.int64(), "macs": pa.int64(), "source": pa.string(), "seconds": pa.float64()},
-    nullable=("macs",),
+    {
+        "flops": pa.int64(),
+        "macs": pa.int64(),
+        "source": pa.string(),
+        **dict.fromkeys(["seconds", "seconds_together", "gpu_seconds_together"], pa.float64()),
+    },
+    nullable=("flops", "macs", "seconds_together", "gpu_seconds_together"),
     meanings={
-        "flops": "floating-point operations per sequence; a multiply–add is 2",
+        "flops": "floating-point operations per sequence; a multiply–add is 2; null if no source can count",
         "macs": "of these the multiply–adds of matrix products, each as 1; null if not counted apart",
-        "source": "what counted: fvcore, papi (the processor), emulated (one emulated) or model (a formula)",
-        "seconds": "processor time per sequence, on one thread of the machine that made the table",
+        "source": "what counted: fvcore, papi (the processor), emulated (one emulated), model (a formula) "
+        "or none",
+        "seconds": "processor time per sequence, on one thread of the machine that made the table, where "
+        "sequences are tracked one by one",
+        "seconds_together": "the same where many are tracked at once; how many is in the parameters; null "
+        "for a tracker that takes them one by one in any case",
+        "gpu_seconds_together": "elapsed time per sequence on a GPU, as many at once; null without a GPU",
     },
 )
 
@@ -286,7 +296,8 @@ class TableReader:
         if not self.path.exists():
             raise InputError(f"{self.path}: no such file")
         with self._naming_the_file():
-            self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
+            # A buffer would be as large as the file, up to dozens of MB.
+            self._file = pq.ParquetFile(self.path, page_checksum_verification=True, pre_buffer=False)
             self._check_columns(self._file.schema_arrow)
         if not self._file.metadata.num_rows:
             raise InputError(f"{self.path}: has no rows")
@@ -777,15 +788,22 @@ def _check_values(path: Path, table: Table, rows: pa.Table, first_row: int) -> N
         column = rows[field.name]
         if column.null_count and not field.nullable:
             row = first_row + int(np.argmax(column.is_null().to_numpy()))
-            raise InputError(f"{path}: row {row}: column {field.name!r} is null")
+            raise InputError(
+                f"{path}: row {row}: column {field.name!r} is null ({_key_of(table, rows, row - first_row)})"
+            )
         if pa.types.is_floating(field.type):
             values = column.to_numpy()
             finite = np.isfinite(values) | column.is_null().to_numpy()
             if not finite.all():
                 at = int(np.argmin(finite))
                 raise InputError(
-                    f"{path}: row {first_row + at}: column {field.name!r} is {values[at]}, not finite"
+                    f"{path}: row {first_row + at}: column {field.name!r} is {values[at]}, not finite "
+                    f"({_key_of(table, rows, at)})"
                 )
+
+
+def _key_of(table: Table, rows: pa.Table, at: int) -> str:
+    return ", ".join(f"{name} {rows[name][at]}" for name in table.key)
 
 
 def _check_key(
