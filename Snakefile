@@ -21,6 +21,7 @@ localrules:
     tabulate_operations,
     draw_operations,
     judge_claims,
+    draw_calibration,
     tabulate_choices,
     draw_choices,
     summarise_run,
@@ -33,6 +34,7 @@ include: "rules/track.smk"
 include: "rules/score.smk"
 include: "rules/profile.smk"
 include: "rules/figures.smk"
+include: "rules/calibration.smk"
 include: "rules/claims.smk"
 include: "rules/sensitivity.smk"
 include: "rules/report.smk"
@@ -44,6 +46,7 @@ rule all:
         "results/config.yaml",
         "results/run.csv",
         claims_files(),
+        calibration_files(),
         expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
 
 

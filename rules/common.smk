@@ -196,6 +196,34 @@ def transformer_profile_flags(wildcards) -> str:
     return flags(sequence | {"lookbacks": cost["lookbacks"]} | CONFIG["transformer"])
 
 
+def calibration_files() -> list[str]:
+    return [f"results/calibration.{format}" for format in FORMATS] if weighed() else []
+
+
+def weighed() -> dict[str, dict]:
+    """Return by test set what a Bayes reference is told there, the first of several."""
+    told = {}
+    for (tracker, dataset), settings in sorted(PLAN.told.items()):
+        if "control" not in settings and "lookback" not in settings:
+            told.setdefault(dataset, settings)
+    return dict(sorted(told.items()))
+
+
+def weighed_files(wildcards) -> list[str]:
+    tables = ("truth", "initial", "measurements")
+    return [f"results/data/test/{dataset}/{table}.parquet" for dataset in weighed() for table in tables]
+
+
+def calibration_flags(wildcards) -> str:
+    directories = [f"results/data/test/{dataset}" for dataset in weighed()]
+    return flags({"datasets": directories, "models": json.dumps(list(weighed().values()))})
+
+
+def calibration_drawing_flags(wildcards) -> str:
+    look = {"palette": CONFIG["figures"]["palettes"]["mht"]}
+    return flags(look | {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]})
+
+
 def claims_files() -> list[str]:
     return [f"results/claims.{suffix}" for suffix in ("parquet", "csv", "md")] if LEDGER["claims"] else []
 

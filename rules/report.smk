@@ -24,6 +24,7 @@ rule summarise_run:
         modules=modules("summarise_run"),
         figures=expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
         claims=claims_files(),
+        calibration=calibration_files(),
     output:
         "results/run.csv",
     log:

@@ -30,11 +30,16 @@ def palettes(arguments) -> dict[str, str]:
     """Return the palette of each method; raises InputError for one that seaborn does not know."""
     names = {method: getattr(arguments, f"{method}_palette") for method in METHODS}
     for name in names.values():
-        try:
-            sns.color_palette(name)
-        except ValueError as error:
-            raise InputError(str(error)) from error
+        check_palette(name)
     return names
+
+
+def check_palette(name: str) -> None:
+    """Raise InputError for a palette that seaborn does not know."""
+    try:
+        sns.color_palette(name)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def save(figure: Figure, paths: list[Path], dots_per_inch: int) -> None:

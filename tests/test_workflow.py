@@ -197,6 +197,15 @@ def test_another_direction_only_judges(finished, tmp_path):
     assert changed == {"judge_claims": 1, "write_config": 1, "summarise_run": 1}
 
 
+def test_links_of_the_bayes_reference_are_counted_on_each_of_its_datasets(finished):
+    table = pd.read_parquet(finished / "results/calibration.parquet")
+    # Twelve experiments of six frames.
+    assert table.groupby("dataset").links.sum().to_dict() == {"T6_sigma1": 60, "T6_sigma7": 60}
+    assert matplotlib.image.imread(finished / "results/calibration.png")[..., :3].std() > 0.05
+    assert (finished / "results/calibration.pdf").read_bytes().startswith(b"%PDF")
+    assert len(pd.read_csv(finished / "results/calibration.csv")) == len(table)
+
+
 @pytest.fixture(scope="module")
 def sensitivity(finished) -> pd.DataFrame:
     result = snakemake(finished, "--cores", "2", "sensitivity")
@@ -326,7 +335,13 @@ def test_another_noise_trains_only_its_own_model(finished, tmp_path):
 def test_another_palette_only_draws(finished, tmp_path):
     config = written(tmp_path, "figures: {palettes: {mht: rocket}}\n")
     changed = jobs(snakemake(finished, "--dry-run", configs=(SMALL, config)))
-    assert changed == {"draw_scores": 6, "draw_operations": 1, "write_config": 1, "summarise_run": 1}
+    assert changed == {
+        "draw_scores": 6,
+        "draw_operations": 1,
+        "draw_calibration": 1,
+        "write_config": 1,
+        "summarise_run": 1,
+    }
 
 
 def test_only_transformers_ask_for_a_gpu(tmp_path):

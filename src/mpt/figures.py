@@ -121,6 +121,22 @@ def draw_operations(
     return figure
 
 
+def draw_reliability(lines: Sequence[Line], title: str, palette: str) -> Figure:
+    """Draw how often what has a probability happens, a curve per dataset, beside the diagonal."""
+    figure, (axis,) = _figure(1, title)
+    axis.plot([0, 1], [0, 1], color="0.55", linewidth=0.9, zorder=1)
+    shades = sns.color_palette(palette, len(lines))
+    for line, shade, marker in zip(lines, shades, MARKERS * len(lines), strict=False):
+        style = {"color": shade, "marker": marker, "markersize": 3, "linewidth": 0.9}
+        axis.plot(line.x, line.mean, label=line.label, **style)
+        axis.vlines(line.x, line.low, line.high, color=shade, linewidth=0.6)
+    axis.set_aspect("equal")
+    axis.set_xlabel("Probability of a link")
+    axis.set_ylabel("Fraction of them that is true")
+    _legend(figure, axis)
+    return figure
+
+
 def axis_label(name: str) -> str:
     """Return a column's or config key's name as an axis says it, with its symbol."""
     words = NAMES.get(name, name.replace("_", " ").capitalize())

@@ -125,6 +125,21 @@ CLAIMS = _table(
     },
     nullable=("effect", "low", "high", "p", "corrected_p", "reference_mean", *_CONTROLS[::2]),
 )
+# How reliable the Bayes reference is on a dataset: of the links whose probability is in a bin, how many there
+# are, their mean probability, the fraction that is true with its 95 % interval, and, over all bins, the
+# expected calibration error.
+CALIBRATION = _table(
+    "calibration",
+    {"dataset": pa.string(), "bin": pa.int16()},
+    {
+        "links": pa.int32(),
+        "probability": pa.float64(),
+        "frequency": pa.float64(),
+        "low": pa.float64(),
+        "high": pa.float64(),
+        "expected_calibration_error": pa.float64(),
+    },
+)
 
 
 def choices_table(axes: Sequence[str]) -> Table:

@@ -20,12 +20,13 @@ LOCAL = {
     "tabulate_operations",
     "draw_operations",
     "judge_claims",
+    "draw_calibration",
     "summarise_run",
     "tabulate_choices",
     "draw_choices",
 }
-# What `all` does not need.
-APART = {"judge_choices"}
+# What the rules asked for here do not need.
+APART = {"judge_choices", "calibrate_bayes"}
 # What the profile puts in groups.
 GROUPED = (
     "simulate_training_set",

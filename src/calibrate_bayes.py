@@ -1,0 +1,86 @@
+"""Compare the link probabilities of the Bayes reference with how often these links are true.
+
+Of every two successive frames it takes one link, that of their first detections: which these are is chance,
+and the probabilities of all other links of two particles follow from it.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from command_line import ArgumentParser, InputError, existing_directory, run
+from mpt import bayes
+from mpt.calibration import reliability, true_links
+from mpt.kalman import Model
+from mpt.tables import (
+    CALIBRATION,
+    INITIAL,
+    MEASUREMENTS,
+    TRUTH,
+    TableWriter,
+    check_same_dataset,
+    read_scenes,
+    read_truth,
+    write_csv,
+)
+
+BINS = 10
+
+
+def main() -> None:
+    """Read the flags, write the table twice."""
+    parser = ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--datasets",
+        type=existing_directory,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="of the three tables; a directory's name is its dataset's",
+    )
+    add(
+        "--models",
+        type=json.loads,
+        required=True,
+        metavar="JSON",
+        help="of each dataset, what the reference is told: the arguments of mpt.kalman.Model",
+    )
+    add("--output", type=Path, required=True, metavar="F", help="the table as Parquet")
+    add("--csv", type=Path, required=True, metavar="F", help="the table as comma-separated values")
+    arguments = parser.parse_args()
+    if len(arguments.models) != len(arguments.datasets):
+        raise InputError(f"{len(arguments.datasets)} --datasets need as many --models")
+
+    told = dict(zip(arguments.datasets, arguments.models, strict=True))
+    with TableWriter(arguments.output, CALIBRATION, {"bins": BINS, "models": arguments.models}) as writer:
+        for directory in sorted(arguments.datasets, key=lambda path: path.name):
+            found = reliability(*links(directory, Model(**told[directory])), BINS)._asdict()
+            rows = len(found["links"])
+            error = np.full(rows, found.pop("error"))
+            dataset = np.full(rows, directory.name)
+            writer.write({"dataset": dataset, **found, "expected_calibration_error": error})
+    write_csv(arguments.output, arguments.csv)
+
+
+def links(directory: Path, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probability (n,) of a link of every two successive frames, and whether it is true."""
+    truth_path, initial_path, measurements_path = (
+        directory / f"{name}.parquet" for name in ("truth", "initial", "measurements")
+    )
+    check_same_dataset({measurements_path: MEASUREMENTS, initial_path: INITIAL, truth_path: TRUTH})
+    probabilities, happened = [], []
+    blocks = zip(read_scenes(measurements_path, initial_path), read_truth(truth_path), strict=True)
+    for scenes, truth in blocks:
+        if not np.array_equal(scenes.experiments, truth.experiments):
+            raise InputError(f"{truth_path} and {measurements_path}: their experiments are not the same")
+        frames, particles = scenes.measurements.shape[1:3]
+        weights = bayes.posterior(scenes.measurements, scenes.initial, model)
+        probabilities.append(bayes.link_probabilities(weights, frames, particles)[..., 0, 0].ravel())
+        happened.append(true_links(truth.detection)[..., 0, 0].ravel())
+    return np.concatenate(probabilities), np.concatenate(happened)
+
+
+if __name__ == "__main__":
+    run(main)
