@@ -247,7 +247,7 @@ def multi_frame_assignment(
 def scaling(quick: bool) -> Iterator[record.Finding]:
     """track_mht.py on more and more sequences of 20 frames, K = 8."""
     numbers = (10, 20, 40) if quick else (1_000, 50_000, 100_000)
-    used = [script_usage(number) for number in numbers]
+    used = [script_usage(number, 1 if quick else 3) for number in numbers]
     for number, (seconds, mebibytes) in zip(numbers, used, strict=True):
         yield f"{number} sequences [s]", seconds, None, None
         yield f"{number} sequences: memory [MiB]", mebibytes, None, None
@@ -259,7 +259,7 @@ def scaling(quick: bool) -> Iterator[record.Finding]:
     yield "memory, most / fewest", m2 / m0, 1.1, m2 / m0 <= 1.1
 
 
-def script_usage(sequences: int) -> tuple[float, float]:
+def script_usage(sequences: int, repetitions: int) -> tuple[float, float]:
     """Return the processor seconds and the MiB that track_mht.py takes for that many sequences."""
     source = record.ROOT / "src"
     with tempfile.TemporaryDirectory() as scratch:
@@ -271,7 +271,7 @@ def script_usage(sequences: int) -> tuple[float, float]:
         files = [f"--{name}={scratch}/{name}.parquet" for name in ("measurements", "initial")]
         tracker = [sys.executable, str(source / "track_mht.py"), *prior.split(), *files]
         used = []
-        for _ in range(3):
+        for _ in range(repetitions):
             process = subprocess.Popen([*tracker, "--output", f"{scratch}/tracks.parquet"])
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
