@@ -124,14 +124,19 @@ def macs_of_feed_forward(tokens: int) -> int:
     return 2 * tokens * ARCHITECTURE.dimension * ARCHITECTURE.feedforward
 
 
-def elementwise_of_attention(tokens: int, keys: int, heads: int, head: int) -> int:
-    """All but the matrix products of masked attention, with what normalises before it and adds after it."""
-    operations = layer_norm(tokens, heads * head) + layer_norm(keys, heads * head) + tokens * heads * head
+def elementwise_of_weights(tokens: int, keys: int, heads: int, head: int) -> int:
+    """Of what tokens pay attention to: queries, logits, their scale and mask, and what normalises before."""
     # Rates, waves, content, direction.
-    operations += tokens * heads * (2 * 3 + 7 * 6 + head + 1 + 2 + 2)
+    operations = tokens * heads * (2 * 3 + 7 * 6 + head + 1 + 2 + 2)
     operations += heads * tokens * keys * 2 + softmax(heads * tokens, keys)
+    return operations + layer_norm(tokens, heads * head) + layer_norm(keys, heads * head)
+
+
+def elementwise_of_attention(tokens: int, keys: int, heads: int, head: int) -> int:
+    """All but the matrix products of masked attention, and its update of the tokens."""
     # Displacement and square, bounded, and the logarithm.
-    return operations + tokens * heads * (2 + 2 + 1 + (1 + 1 + 2 + 2) + 2)
+    operations = tokens * heads * (2 + 2 + 1 + (1 + 1 + 2 + 2) + 2)
+    return operations + elementwise_of_weights(tokens, keys, heads, head) + tokens * heads * head
 
 
 def elementwise_of_feed_forward(tokens: int) -> int:
@@ -166,7 +171,7 @@ def test_a_decoder_layer_is_counted_as_by_hand():
     assert layer.tolist() == [2 * macs + elementwise, macs]
 
 
-def test_the_multiplications_of_the_whole_network_are_counted_as_by_hand():
+def test_the_whole_network_is_counted_as_by_hand():
     N, heads, d, pointers = 2, ARCHITECTURE.heads, ARCHITECTURE.dimension, ARCHITECTURE.pointers
     L, head, pointer = 4 * N, d // heads, d // pointers
     encoder = macs_of_attention(L, L, heads, head, same=False, rival=False) + macs_of_feed_forward(L)
@@ -177,7 +182,24 @@ def test_the_multiplications_of_the_whole_network_are_counted_as_by_hand():
     output += pointers * L * L * 2 * (pointer + GEOMETRY) + L * d * 2 * pointers
     # How near the others are weighs where they are.
     rivals = 4 * N * N * 2
-    assert of_forward(4).macs == 2 * encoder + 2 * decoder + output + rivals
+    macs = 2 * encoder + 2 * decoder + output + rivals
+    elementwise = 2 * (elementwise_of_attention(L, L, heads, head) + elementwise_of_feed_forward(L))
+    elementwise += 2 * (2 * elementwise_of_attention(L, L, heads, head) + elementwise_of_feed_forward(L))
+    elementwise += 2 * (L * heads * N + L * heads * (2 + 2))
+    # The centre of the start; into its coordinates and out of them.
+    elementwise += 2 * N + 2 * (L * 2 * 2) + L * 2 * 2
+    # When and where detections and outputs are: angles, sines and cosines, squares.
+    elementwise += 2 * L * (7 + 7 * 4 + 2 + 1)
+    # How long ago each is to each: detections, outputs, across.
+    elementwise += 3 * L * L
+    # Away from the others: differences, squares and sum, sharpness, who is nearest; direction and reach.
+    elementwise += 4 * N * N * (2 + 2 + 1 + 1) + softmax(L, N)
+    elementwise += L * (2 + 2 + 1 + (1 + 2 + 2) + (1 + 1 + 2))
+    # Pointers, and a step away from the others; gates, displacements, shares.
+    elementwise += elementwise_of_weights(L, L, pointers, pointer) + L * pointers * (2 + 2)
+    elementwise += layer_norm(L, d) + L * pointers * (3 + 2 + 2 + 2) + softmax(L, pointers)
+    elementwise += L * 2 * (pointers - 1) + L * 2
+    assert of_forward(4) == (2 * macs + elementwise, macs)
 
 
 def test_the_multiplications_are_those_of_torchs_own_counter():
