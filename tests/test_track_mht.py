@@ -153,14 +153,29 @@ def test_too_many_hypotheses_are_refused_without_a_file(refusal_here, dataset, t
     assert "assignment" in line
 
 
-def test_positions_that_overflow_are_refused_by_experiment(refusal_here, dataset, tmp_path):
+@pytest.mark.parametrize("value", [1e200, np.nan, -np.inf])
+def test_positions_that_are_no_number_or_too_large_are_refused_by_frame(
+    refusal_here, dataset, tmp_path, value
+):
     directory = dataset()
     table = directory / "measurements.parquet"
-    damage.edit(table, lambda rows: damage.set_value(rows, "x", 1e200, row=17))
-    with tables.TableReader(table, tables.MEASUREMENTS) as reader:
-        experiment, frame = (reader.read()[name][17] for name in ("experiment", "frame"))
+    # Of two detections in each of six frames.
+    damage.edit(table, lambda rows: damage.set_value(rows, "x", value, row=17))
     line = refusal_here(track_mht, *arguments(directory), output=tmp_path / "tracks.parquet")
-    assert f"experiment {experiment}, frame {frame}" in line
+    assert "experiment 1, frame 2" in line
+    assert "detection 1" in line
+
+
+def test_a_frame_with_too_many_detections_is_refused(refusal_here, dataset, tmp_path):
+    directory = dataset()
+
+    def add_one(rows):
+        twice = rows.take([*range(18), *range(17, rows.num_rows)])
+        return damage.set_value(twice, "detection", 2, row=18)
+
+    damage.edit(directory / "measurements.parquet", add_one)
+    line = refusal_here(track_mht, *arguments(directory), output=tmp_path / "tracks.parquet")
+    assert "experiment 1, frame 2: detection 2 is not in 0…1" in line
 
 
 @pytest.mark.parametrize(
