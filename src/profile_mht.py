@@ -24,8 +24,9 @@ from mpt.mht_workload import Workload
 from mpt.tables import OPERATIONS, TableWriter
 from mpt.timing import processor_seconds
 
-# Some seconds.
+# Some seconds; and of what there is no formula, a minute or two, being a hundred times as slow.
 MOST_EMULATED = 10**8
+MOST_SECONDS_EMULATED = 1.0
 # Kernels for any x86-64: emulators know fewer instructions than this machine may have. And one thread.
 EMULATED_ENVIRONMENT = {
     "NUMBA_CPU_NAME": "x86-64",
@@ -71,7 +72,7 @@ def main() -> None:
     runs = [(solver, K) for solver in sorted(set(flags.solvers)) for K in sorted(set(flags.lookbacks))]
     workload = Workload(sequences=flags.sequences, **scene)
     seconds = {each: time_per_sequence(workload, *each, flags.sequences) for each in runs}
-    counted, refused = count(runs, workload, scene, flags.sequences)
+    counted, refused = count(seconds, workload, scene, flags.sequences)
     rows = []
     for each in runs:
         operations, source = counted.get(each, (None, "none"))
@@ -99,12 +100,14 @@ def time_per_sequence(workload: Workload, solver: str, lookback: int, sequences:
 
 
 def count(
-    runs: list[Run], workload: Workload, scene: Mapping, sequences: int
+    seconds: Mapping[Run, float], workload: Workload, scene: Mapping, sequences: int
 ) -> tuple[dict[Run, tuple[int, str]], dict[str, str]]:
     """Return the operations of each run and their source, and why better sources were refused.
 
-    A run that no source can count is missing: branch and bound on machines with neither counter.
+    seconds are what each run takes per sequence. A run that no source can count is missing: branch and bound
+    on machines with neither counter.
     """
+    runs = list(seconds)
     modelled = {
         (solver, K): FORMULAS[solver](scene["particles"], K, scene["frames"])
         for solver, K in runs
@@ -118,7 +121,15 @@ def count(
     except CannotCount as reason:
         refused["papi"] = str(reason)
         print(f"profile_mht.py: no hardware counters: {reason}", file=sys.stderr)
-    cheap = [each for each in runs if modelled.get(each, 0) <= MOST_EMULATED]
+    cheap = [
+        each
+        for each in runs
+        if (
+            modelled[each] <= MOST_EMULATED
+            if each in modelled
+            else seconds[each] * sequences <= MOST_SECONDS_EMULATED
+        )
+    ]
     try:
         found = count_by_emulation(cheap, scene, sequences)
         counted |= {each: (operations, "emulated") for each, operations in found.items()}

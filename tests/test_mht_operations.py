@@ -156,6 +156,28 @@ def test_without_counters_and_emulator_the_script_takes_the_formula(tmp_path):
     assert "qemu-x86_64" in parameters["refused_sources"]["emulated"]
 
 
+def test_what_takes_long_to_emulate_is_left_to_the_formula_or_not_counted(monkeypatch):
+    def no_counters(*_):
+        raise CannotCount("none here")
+
+    emulated_runs = []
+    monkeypatch.setattr(profile_mht, "count_by_hardware", no_counters)
+    monkeypatch.setattr(
+        profile_mht,
+        "count_by_emulation",
+        lambda runs, *_: emulated_runs.extend(runs) or dict.fromkeys(runs, 7),
+    )
+    quick, slow = ("refilter", 2), ("refilter", 12)
+    seconds = {quick: 9.0, slow: 9.0, ("assignment", 2): 0.01, ("assignment", 9): 9.0}
+    counted, _ = profile_mht.count(seconds, None, {"particles": 2, "frames": 150}, 10)
+    assert emulated_runs == [quick, ("assignment", 2)]
+    assert counted == {
+        quick: (7, "emulated"),
+        slow: (FORMULAS["refilter"](2, 12, 150), "model"),
+        ("assignment", 2): (7, "emulated"),
+    }
+
+
 def test_one_frame_is_refused(refusal, tmp_path):
     flags = (
         "--particles 2 --frames 1 --lookbacks 1 --process-noise 1 --measurement-noise 1 --initial-spread 1"
