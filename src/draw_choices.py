@@ -36,7 +36,7 @@ def main() -> None:
         key = rows["part"][place], rows["score"][place], rows["claim"][place]
         found.setdefault(key, {})[choice] = rows["verdict"][place]
 
-    # Axes of which no value is the config's own come to the same column: the config itself.
+    # The first column, of no axis, is the config itself.
     columns = [
         tuple((picture["own"] | {axis: value}).get(name) for name in axes)
         for axis, value in picture["columns"]
