@@ -67,14 +67,14 @@ def _problems(config: dict, schema: dict) -> list[str]:
 
 
 def _problems_of_choices(config: dict, schema: dict) -> Iterator[str]:
-    """Check each value of the sensitivity study where it is set."""
-    lines = {}
+    """Check each value of the sensitivity study where it is set, as far as something is wrong."""
     try:
         for path, trial in trial_configs(config):
-            lines |= dict.fromkeys(f"{path}: {line}" for line in _problems(trial, schema))
+            if found := _problems(trial, schema):
+                yield from (f"{path}: {line}" for line in found)
+                return
     except StudyError as error:
-        lines[str(error)] = None
-    yield from lines
+        yield str(error)
 
 
 def _mismatches(value, schema: dict, path: str) -> Iterator[str]:

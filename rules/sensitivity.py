@@ -8,6 +8,7 @@ what two of them have in common is made once.
 
 import json
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from itertools import product
 
@@ -65,16 +66,17 @@ def axes(config: dict) -> dict[str, dict[str, dict]]:
     return found
 
 
-def trial_configs(config: dict) -> list[tuple[str, dict]]:
-    """Return reduced configs that between them have every value of every axis, and the path to blame."""
-    trials = [("sensitivity.reduced", reduced(config))]
-    values = [list(changes.values()) for changes in axes(config).values()]
-    for number in range(max(map(len, values), default=0)):
-        together = {}
-        for changes in values:
-            together |= changes[number % len(changes)]
-        trials.append(("sensitivity.axes", changed(reduced(config), together, "sensitivity.axes")))
-    return trials
+def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
+    """Yield reduced configs that between them have every value of every axis, each after the path to blame.
+
+    The first has the config's own values only.
+    """
+    sizes = reduced(config)
+    yield "sensitivity.reduced", sizes
+    values = [sorted(changes.values(), key=bool) for changes in axes(config).values()]
+    for number in range(1, max(map(len, values), default=1)):
+        together = {key: value for changes in values for key, value in changes[number % len(changes)].items()}
+        yield "sensitivity.axes", changed(sizes, together, "sensitivity.axes")
 
 
 def scenes(config: dict, part: str) -> dict[str, list[dict[str, str]]]:
