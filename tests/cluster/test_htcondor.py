@@ -11,41 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from declared import PROJECT, rules
 
-PROJECT = Path(__file__).parents[2]
-LOCAL = {
-    "write_config",
-    "tabulate_scores",
-    "draw_scores",
-    "tabulate_operations",
-    "draw_operations",
-    "judge_claims",
-    "draw_calibration",
-    "summarise_run",
-    "tabulate_choices",
-    "draw_choices",
-}
-# What the rules asked for here do not need.
-APART = {"judge_choices", "calibrate_bayes"}
-# What the profile puts in groups.
-GROUPED = (
-    "simulate_training_set",
-    "simulate_test_set",
-    "track_mht",
-    "track_bayes",
-    "track_control",
-    "track_transformer",
-    "score_tracks",
-)
-
-
-def rules() -> dict[str, tuple[int, bool]]:
-    """Return for each rule the MB that it asks for, and whether a GPU, as they stand in the rules."""
-    found = {}
-    for path in (PROJECT / "rules").glob("*.smk"):
-        for name, body in re.findall(r"^rule (\w+):\n((?:[ \n].*\n?)*)", path.read_text(), re.MULTILINE):
-            found[name] = int(re.search(r"mem_mb=growing\((\d+)\)", body)[1]), "gpu=1" in body
-    return found
+SUBMITTED = {name: rule for name, rule in rules().items() if not rule.local}
 
 
 def submissions(directory: Path, *arguments) -> list[dict]:
@@ -53,11 +21,13 @@ def submissions(directory: Path, *arguments) -> list[dict]:
     command = [
         sys.executable,
         PROJECT / "tests/cluster/record_submissions.py",
+        *("all", "sensitivity"),
         *("--snakefile", PROJECT / "Snakefile", "--directory", directory),
         *("--workflow-profile", PROJECT / "profiles/htcondor"),
         *("--configfile", PROJECT / "tests/config.yaml"),
         # All of them, though none has run.
-        *("--immediate-submit", "--notemp", "--until", "score_tracks", "profile_mht", "profile_transformer"),
+        *("--immediate-submit", "--notemp"),
+        *("--until", *SUBMITTED),
         *arguments,
     ]
     result = subprocess.run(
@@ -89,7 +59,7 @@ def attempt(request) -> int:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, attempt) -> list[dict]:
     # A group for each rule has one job in it, unless --group-components says otherwise.
-    groups = [f"{rule}={rule}" for rule in GROUPED]
+    groups = [f"{rule}={rule}" for rule in SUBMITTED]
     return submissions(tmp_path_factory.mktemp("alone"), "--groups", *groups, "--attempt", attempt)
 
 
@@ -98,11 +68,11 @@ def test_each_rule_asks_for_its_memory_and_more_at_each_attempt(alone, attempt):
     for description in alone:
         (rule,) = description["rules"]
         asked.setdefault(rule, set()).add(megabytes(description["request_memory"]))
-    assert asked == {name: {mb * attempt} for name, (mb, _) in rules().items() if name not in LOCAL | APART}
+    assert asked == {name: {rule.memory_mb * attempt} for name, rule in SUBMITTED.items()}
 
 
 def test_rules_that_want_a_gpu_and_only_they_ask_for_one(alone, together):
-    wanting = {name for name, (_, gpu) in rules().items() if gpu}
+    wanting = {name for name, rule in rules().items() if rule.gpu}
     assert wanting == {"train_transformer", "track_transformer"}
     for description in [*alone, *together]:
         wants = set(description["rules"]) <= wanting
@@ -110,7 +80,8 @@ def test_rules_that_want_a_gpu_and_only_they_ask_for_one(alone, together):
 
 
 def test_a_hundred_short_jobs_are_few_submissions(together):
-    short = [description for description in together if description["rules"] != ["train_transformer"]]
+    alone = (["train_transformer"], ["judge_choices"])
+    short = [description for description in together if description["rules"] not in alone]
     assert sum(len(description["rules"]) for description in short) > 50
     assert len(short) < 10
     assert max(description["rules"].count("track_transformer") for description in short) == 10
