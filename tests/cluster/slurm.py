@@ -31,7 +31,7 @@ AuthType=auth/munge
 AuthInfo=socket={{folder}}/munge.socket
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 MpiDefault=none
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
@@ -137,10 +137,12 @@ def started(folder: Path) -> Iterator[Slurm]:
         )
         yield slurm
     finally:
-        slurm.try_run("scancel", "--user", getpass.getuser())
-        _wait_until(lambda: not slurm.try_run("squeue", "--noheader"), "jobs did not end")
-        for daemon in reversed(daemons):
-            _stop(daemon)
+        try:
+            slurm.try_run("scancel", "--user", getpass.getuser())
+            _wait_until(lambda: not slurm.try_run("squeue", "--noheader"), "jobs did not end")
+        finally:
+            for daemon in reversed(daemons):
+                _stop(daemon)
 
 
 def _stop(daemon: subprocess.Popen) -> None:
@@ -177,7 +179,7 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
-def _wait_until(condition, complaint: str, seconds: float = 60) -> None:
+def _wait_until(condition, complaint: str, seconds: float = 300) -> None:
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
