@@ -12,7 +12,7 @@ rule calibrate_bayes:
     log:
         "results/logs/calibrate_bayes.log",
     benchmark:
-        "results/benchmarks/calibrate_bayes/all.tsv"
+        "results/benchmarks/calibrate_bayes.tsv"
     conda:
         "../envs/mht.yaml"
     threads: 1
@@ -36,7 +36,7 @@ rule draw_calibration:
     log:
         "results/logs/draw_calibration.log",
     benchmark:
-        "results/benchmarks/draw_calibration/all.tsv"
+        "results/benchmarks/draw_calibration.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1

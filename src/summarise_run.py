@@ -16,19 +16,25 @@ def main() -> None:
     """Read the flags, write the table, print the share of the start-up."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--benchmarks", type=existing_directory, required=True, metavar="DIR", help="RULE/**/JOB.tsv")
-    add("--logs", type=existing_directory, required=True, metavar="DIR", help="RULE/**/JOB.log")
+    add(
+        "--benchmarks",
+        type=existing_directory,
+        required=True,
+        metavar="DIR",
+        help="RULE.tsv, RULE/**/JOB.tsv",
+    )
+    add("--logs", type=existing_directory, required=True, metavar="DIR", help="RULE.log, RULE/**/JOB.log")
     add("--output", type=Path, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()
 
+    jobs = {}
+    for path in sorted(arguments.benchmarks.rglob("*.tsv")):
+        job = path.relative_to(arguments.benchmarks).with_suffix("")
+        jobs.setdefault(job.parts[0], []).append(_job(path, arguments.logs / f"{job}.log"))
     rows = []
-    for rule in sorted(path.name for path in arguments.benchmarks.iterdir() if path.is_dir()):
-        jobs = [
-            _job(path, arguments.logs / path.relative_to(arguments.benchmarks).with_suffix(".log"))
-            for path in sorted((arguments.benchmarks / rule).rglob("*.tsv"))
-        ]
-        seconds, start_up, cpu, memory = zip(*jobs, strict=True)
-        rows.append([rule, len(jobs), sum(seconds), sum(start_up), sum(cpu), max(memory)])
+    for rule, found in sorted(jobs.items()):
+        seconds, start_up, cpu, memory = zip(*found, strict=True)
+        rows.append([rule, len(found), sum(seconds), sum(start_up), sum(cpu), max(memory)])
     if not rows:
         raise InputError(f"{arguments.benchmarks}: has no benchmarks")
     total = [

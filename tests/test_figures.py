@@ -367,13 +367,13 @@ def test_a_broken_table_of_operations_is_refused(refusal, operations, tmp_path, 
 
 def test_a_run_is_summed_rule_by_rule(run_script, tmp_path):
     header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
-    for rule, job, seconds, start_up, memory in (
-        ("train", "a", 10, "1.5", "300.0"),
-        ("train", "deep/b", 20, "2.5", "200.0"),
-        ("draw", "c", 0.4, None, "NA"),
+    for job, seconds, start_up, memory in (
+        ("train/a", 10, "1.5", "300.0"),
+        ("train/deep/b_sigma0.5", 20, "2.5", "200.0"),
+        ("draw", 0.4, None, "NA"),
     ):
-        benchmark = (tmp_path / "benchmarks" / rule / job).with_suffix(".tsv")
-        log = (tmp_path / "logs" / rule / job).with_suffix(".log")
+        benchmark = tmp_path / "benchmarks" / f"{job}.tsv"
+        log = tmp_path / "logs" / f"{job}.log"
         for path in (benchmark, log):
             path.parent.mkdir(parents=True, exist_ok=True)
         benchmark.write_text(f"{header}{seconds}\t0:00:00\t{memory}\t1\t1\t1\t0\t0\t50\t{seconds / 2}\n")

@@ -279,6 +279,7 @@ def test_another_value_of_an_axis_judges_only_its_own_scenes(finished, sensitivi
 def test_the_run_is_summed_up(finished):
     run = pd.read_csv(finished / "results/run.csv", index_col="rule")
     assert run.loc["train_transformer", "jobs"] == len(list((finished / "results/models").iterdir()))
+    assert run.loc["judge_claims", "jobs"] == 1
     assert (run.start_up_seconds > 0).all()
     assert (run.start_up_seconds < run.seconds).all()
     assert run.loc["all", "jobs"] == run.jobs.drop("all").sum()
