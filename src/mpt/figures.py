@@ -44,6 +44,7 @@ REFERENCE_DASHES = ("-", ":", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
 PANEL_INCHES = (3.3, 2.7)
 TITLE_INCHES = 0.35
 LEGEND_ROW_INCHES = 0.2
+LEGEND_INCHES = 1.8
 # What a panel is wide.
 NOTE_LETTERS = 56
 
@@ -130,10 +131,11 @@ def draw_reliability(lines: Sequence[Line], title: str, palette: str) -> Figure:
         style = {"color": shade, "marker": marker, "markersize": 3, "linewidth": 0.9}
         axis.plot(line.x, line.mean, label=line.label, **style)
         axis.vlines(line.x, line.low, line.high, color=shade, linewidth=0.6)
-    axis.set_aspect("equal")
     axis.set_xlabel("Probability of a link")
     axis.set_ylabel("Fraction of them that is true")
-    _legend(figure, axis)
+    # A panel about as wide as high, and the legend beside it.
+    figure.set_size_inches(PANEL_INCHES[0] + LEGEND_INCHES, PANEL_INCHES[0])
+    figure.legend(loc="outside right center", frameon=False, fontsize="small")
     return figure
 
 
