@@ -8,7 +8,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from ledger import ledger
 from sensitivity import trial_configs
-from studies import StudyError, combinations, plan, tracker_settings
+from studies import StudyError, plan, tracker_settings
 
 # libyaml reads ten times faster, where PyYAML was built with it.
 SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -92,7 +92,7 @@ def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
             continue
         expanded = [
             (f"studies.{name}.datasets", "dataset", config["simulation"] | dataset)
-            for dataset in combinations(study["datasets"])
+            for dataset in _covering(study["datasets"])
         ]
         expanded += [
             (
@@ -101,11 +101,18 @@ def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
                 tracker_settings(config, tracker),
             )
             for index, entry in enumerate(study["trackers"])
-            for tracker in combinations(entry)
+            for tracker in _covering(entry)
         ]
         for path, kind, settings in expanded:
             lines |= dict.fromkeys(_mismatches(settings, _definition(schema, kind), path))
     yield from lines
+
+
+def _covering(settings: dict) -> Iterator[dict]:
+    """Yield combinations that have each value once or more: keys are checked by themselves, not together."""
+    values = [value if isinstance(value, list) else [value] for value in settings.values()]
+    for index in range(max(map(len, values))):
+        yield dict(zip(settings, (each[index % len(each)] for each in values), strict=True))
 
 
 def _mismatches_of_claims(config: dict, schema: dict) -> Iterator[str]:
