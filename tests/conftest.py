@@ -1,6 +1,8 @@
-"""What tests share: the scripts by their command line, and small simulated datasets."""
+"""What tests share: the scripts by their command line, small simulated datasets, one run of the workflow."""
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 
 import command_line
 from mpt import motion, tables
+from workflow import snakemake
 
 SOURCES = Path(__file__).parents[1] / "src"
 
@@ -108,3 +111,30 @@ def dataset(tmp_path):
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_results(tmp_path_factory) -> Path:
+    """Return a directory with the results of the small config, to be copied and not to be changed.
+
+    Whichever worker of pytest-xdist needs it first makes it for all, on two cores.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    directory = shared / "it's a test, é $(exit 1)"
+    directory.mkdir(exist_ok=True)
+    with open(shared / "small_results.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "results/run.csv").exists():
+            result = snakemake(directory, "--cores", "2")
+            assert result.returncode == 0, result.stdout + result.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def finished(small_results, request) -> Path:
+    """Return the results of the small config, in a directory of this file's own whose name wants quotes."""
+    # Beside the original, where the paths to the sources are the same.
+    copy = small_results.with_name(f"it's {request.module.__name__}, é $(exit 1)")
+    return shutil.copytree(small_results, copy)

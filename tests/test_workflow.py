@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -14,57 +13,11 @@ import pytest
 import yaml
 from studies import plan
 
-PROJECT = Path(__file__).parents[1]
-SMALL = PROJECT / "tests/config.yaml"
+from workflow import PROJECT, SMALL, jobs, snakemake, written
+
 # Trains three models and runs each kind of tracker.
 SMALLER = "studies: {figure_2a: null, figure_2b: null, figure_2c: null, figure_3: null, figure_4: null}\n"
 FORMATS = ("png", "pdf", "parquet", "csv")
-
-
-def snakemake(directory: Path, *arguments, configs=(SMALL,), **environment) -> subprocess.CompletedProcess:
-    """Run the workflow of this checkout with its results in `directory`."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        PROJECT / "Snakefile",
-        "--directory",
-        directory,
-    ]
-    command += ["--configfile", *configs, *arguments]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        list(map(str, command)),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=directory,
-        env={**os.environ, "PATH": path, **environment},
-    )
-
-
-def written(directory: Path, text: str) -> Path:
-    path = directory / "mine.yaml"
-    path.write_text(text)
-    return path
-
-
-def jobs(result: subprocess.CompletedProcess) -> dict[str, int]:
-    """Return how many jobs of each rule a dry run announces."""
-    assert result.returncode == 0, result.stdout + result.stderr
-    counts = re.search(r"^job +count\n[- ]+\n((?:\w+ +\d+\n)+)", result.stdout + result.stderr, re.MULTILINE)
-    found = dict(line.split() for line in counts[1].splitlines()) if counts else {}
-    return {rule: int(count) for rule, count in found.items() if rule not in ("total", "all")}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """Return a directory, of a name that wants quotes, with the results of the small config on two cores."""
-    directory = tmp_path_factory.mktemp("it's a test, é $(exit 1)")
-    result = snakemake(directory, "--cores", "2")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return directory
 
 
 @pytest.fixture(scope="module")
@@ -186,17 +139,6 @@ def test_a_claim_compares_the_means_that_its_figure_draws(finished):
         assert row["frozen_mean"] == pytest.approx(means["frozen"], abs=1e-12)
 
 
-def test_another_direction_only_judges(finished, tmp_path):
-    changed = jobs(
-        snakemake(
-            finished,
-            "--dry-run",
-            configs=(SMALL, written(tmp_path, "claims: {1a: {direction: worse}}\n")),
-        )
-    )
-    assert changed == {"judge_claims": 1, "write_config": 1, "summarise_run": 1}
-
-
 def test_links_of_the_bayes_reference_are_counted_on_each_of_its_datasets(finished):
     table = pd.read_parquet(finished / "results/calibration.parquet")
     # Twelve experiments of six frames.
@@ -304,45 +246,6 @@ def test_one_core_makes_the_same_tables_as_two(finished, tmp_path):
     assert len(made) > 30
     different = [path for path in made if (tmp_path / path).read_bytes() != (finished / path).read_bytes()]
     assert different == []
-
-
-def test_two_parameters_that_swap_their_values_are_noticed(finished, tmp_path):
-    config = written(tmp_path, "transformer: {dimension: 16, heads: 1, decoder_layers: 2}\n")
-    changed = jobs(snakemake(finished, "--dry-run", configs=(SMALL, config)))
-    assert changed["train_transformer"] > 0
-    # heads 2, decoder_layers 1 and heads 1, decoder_layers 2: the same set of values.
-    assert not changed.keys() & {"simulate_test_set", "simulate_training_set", "track_mht", "track_control"}
-
-
-def test_another_noise_trains_only_its_own_model(finished, tmp_path):
-    config = written(tmp_path, "studies: {figure_2a: {datasets: {measurement_noise: [1, 5, 7]}}}\n")
-    changed = jobs(snakemake(finished, "--dry-run", configs=(SMALL, config)))
-    assert changed == {
-        "simulate_test_set": 1,
-        "simulate_training_set": 1,
-        "train_transformer": 1,
-        "track_transformer": 1,
-        "track_mht": 1,
-        "track_control": 3,
-        "score_tracks": 1,
-        "tabulate_scores": 1,
-        "draw_scores": 1,
-        "judge_claims": 1,
-        "write_config": 1,
-        "summarise_run": 1,
-    }
-
-
-def test_another_palette_only_draws(finished, tmp_path):
-    config = written(tmp_path, "figures: {palettes: {mht: rocket}}\n")
-    changed = jobs(snakemake(finished, "--dry-run", configs=(SMALL, config)))
-    assert changed == {
-        "draw_scores": 6,
-        "draw_operations": 1,
-        "draw_calibration": 1,
-        "write_config": 1,
-        "summarise_run": 1,
-    }
 
 
 def test_only_transformers_ask_for_a_gpu(tmp_path):

@@ -1,0 +1,145 @@
+"""What a change makes the workflow do again, by a dry run over the finished results of the small config.
+
+The small config has 11 models on 17 pairs of model and test set, 9 pairs of MHT and test set, 4 test sets,
+6 studies and one figure of operation counts.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from workflow import PROJECT, SMALL, clone, jobs, snakemake, written
+
+LEARNT = {"train_transformer": 11, "track_transformer": 17}
+SCORED = {"score_tracks": 4, "tabulate_scores": 6, "draw_scores": 6, "judge_claims": 1, "summarise_run": 1}
+DRAWN = {"draw_scores": 6, "draw_operations": 1, "summarise_run": 1}
+CALIBRATED = {"calibrate_bayes": 1, "draw_calibration": 1}
+# A config that differs is written beside the results.
+OTHER_CONFIG = {"write_config": 1}
+
+CHANGES_OF_THE_CONFIG = {
+    "nothing": ("", {}),
+    "a noise added to one study": (
+        "studies: {figure_2a: {datasets: {measurement_noise: [1, 5, 7]}}}",
+        {
+            "simulate_test_set": 1,
+            "simulate_training_set": 1,
+            "train_transformer": 1,
+            "track_transformer": 1,
+            "track_mht": 1,
+            "track_control": 3,
+            "score_tracks": 1,
+            "tabulate_scores": 1,
+            "draw_scores": 1,
+            "judge_claims": 1,
+            "summarise_run": 1,
+        },
+    ),
+    # Its studies are drawn without it, and the Bayes reference is calibrated without its test set. Claims on
+    # how a curve rises with the noise are left with one point.
+    "a noise removed from all studies": (
+        "studies: {figure_2a: &seven {datasets: {measurement_noise: [7]}}, figure_2b: *seven,"
+        " figure_2c: *seven, figure_3: *seven}\nclaims: {1b: null, 6a: null}",
+        {
+            **CALIBRATED,
+            "tabulate_scores": 4,
+            "draw_scores": 4,
+            "judge_claims": 1,
+            "summarise_run": 1,
+        },
+    ),
+    "the learning rate": ("training: {learning_rate: 0.001}", LEARNT | SCORED),
+    # heads 2, decoder_layers 1 become heads 1, decoder_layers 2: the same set of values.
+    "two parameters that swap values": (
+        "transformer: {heads: 1, decoder_layers: 2}",
+        {**LEARNT, **SCORED, **DRAWN, "profile_transformer": 1, "tabulate_operations": 1},
+    ),
+    # Tracks with the prior 2 are new on both test sets of figure_2b; all studies of 12 frames share these.
+    "the prior of the MHT in one study": (
+        "studies: {figure_2b: {trackers: [{method: control, control: [frozen, random, oracle]}, {method: mht,"
+        " lookback: 1, measurement_noise: 2}, {method: transformer, frames: 12, experiments_per_batch: 1,"
+        " measurement_noise: 1, encoder_lookback: frames, decoder_lookback: 1}]}}",
+        {"track_mht": 2, **SCORED, "score_tracks": 2, "tabulate_scores": 4, "draw_scores": 4},
+    ),
+    "the number of long test sequences": (
+        "test_experiments: [{frames: 6, experiments: 12}, {frames: 12, experiments: 10}]",
+        {
+            "simulate_test_set": 2,
+            "track_transformer": 7,
+            "track_mht": 6,
+            "track_control": 6,
+            **SCORED,
+            "score_tracks": 2,
+            "tabulate_scores": 4,
+            "draw_scores": 4,
+        },
+    ),
+    "the colours of the MHT": ("figures: {palettes: {mht: rocket}}", DRAWN | {"draw_calibration": 1}),
+    "the direction of a claim": ("claims: {1a: {direction: worse}}", {"judge_claims": 1, "summarise_run": 1}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_THE_CONFIG)
+def test_a_change_of_the_config_reruns(change, finished, tmp_path):
+    text, expected = CHANGES_OF_THE_CONFIG[change]
+    configs = (SMALL, written(tmp_path, text)) if text else (SMALL,)
+    found = jobs(snakemake(finished, "--dry-run", configs=configs))
+    assert found == (expected | OTHER_CONFIG if expected else {})
+
+
+def append(name: str, text: str) -> Callable[[Path, Path], None]:
+    """Return what adds a line to a file of the checkout."""
+
+    def change(project: Path, results: Path) -> None:
+        path = project / name
+        path.write_text(f"{path.read_text()}{text}\n")
+
+    return change
+
+
+def touch(project: Path, results: Path) -> None:
+    """Make a source, a config and a table of the results look new."""
+    for path in (
+        project / "src/mpt/kalman.py",
+        project / "config.yaml",
+        results / "results/data/test/T6_sigma7/truth.parquet",
+    ):
+        os.utime(path)
+
+
+def clone_anew(project: Path, results: Path) -> None:
+    """Give all files of the checkout the time of a fresh clone."""
+    for path in project.rglob("*"):
+        os.utime(path)
+
+
+CHANGES_OF_FILES = {
+    "nothing but the place of project and results": (lambda project, results: None, {}),
+    "a fresh clone": (clone_anew, {}),
+    "files touched": (touch, {}),
+    "a comment in config.yaml": (append("config.yaml", "# A comment."), {}),
+    "how tracks are scored": (append("src/mpt/metrics.py", "PERFECT = 1"), SCORED),
+    "the MHT": (
+        append("src/mpt/mht.py", "CUTOFF = None"),
+        {"track_mht": 9, "profile_mht": 1, "tabulate_operations": 1, **SCORED, **DRAWN},
+    ),
+    "how transformers are trained": (append("src/mpt/training.py", "PATIENCE = None"), LEARNT | SCORED),
+    "how scores are drawn": (
+        append("src/draw_scores.py", "INCH = 25.4"),
+        {"draw_scores": 6, "summarise_run": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_FILES)
+def test_a_change_of_a_file_reruns(change, finished, tmp_path):
+    edit, expected = CHANGES_OF_FILES[change]
+    # Below another root, copies are found from each other by the paths that the results remember.
+    project, results = (tmp_path / place.relative_to("/") for place in (PROJECT, finished))
+    clone(project)
+    shutil.copytree(finished, results)
+    edit(project, results)
+    assert jobs(snakemake(results, "--dry-run", project=project)) == expected

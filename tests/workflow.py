@@ -1,0 +1,69 @@
+"""The workflow by its command line, for tests that run it or ask what it would run."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+SMALL = PROJECT / "tests/config.yaml"
+# All that the workflow reads.
+PARTS = ("Snakefile", "config.yaml", "rules", "schemas", "envs", "profiles", "src", "tests/config.yaml")
+
+
+def command(directory: Path, *arguments, configs=(SMALL,), project: Path = PROJECT) -> list[str]:
+    """Return the command that runs the workflow of a checkout with its results in `directory`."""
+    words = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile"]
+    words += ["--directory", directory, "--configfile", *configs, *arguments]
+    return list(map(str, words))
+
+
+def environment(**changes) -> dict[str, str]:
+    """Return the environment in which `python` is this Python; a change to None takes a variable away."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**os.environ, "PATH": path, **changes}
+    return {name: value for name, value in variables.items() if value is not None}
+
+
+def snakemake(
+    directory: Path, *arguments, configs=(SMALL,), project: Path = PROJECT, umask: int = -1, **changes
+) -> subprocess.CompletedProcess:
+    """Run the workflow, with changes to the environment."""
+    return subprocess.run(
+        command(directory, *arguments, configs=configs, project=project),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=directory,
+        env=environment(**changes),
+        umask=umask,
+    )
+
+
+def written(directory: Path, text: str) -> Path:
+    """Return the path of a config with this text."""
+    path = directory / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def jobs(result: subprocess.CompletedProcess) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run announces."""
+    assert result.returncode == 0, result.stdout + result.stderr
+    counts = re.search(r"^job +count\n[- ]+\n((?:\w+ +\d+\n)+)", result.stdout + result.stderr, re.MULTILINE)
+    assert counts or "Nothing to be done" in result.stdout + result.stderr
+    found = dict(line.split() for line in counts[1].splitlines()) if counts else {}
+    return {rule: int(count) for rule, count in found.items() if rule not in ("total", "all")}
+
+
+def clone(destination: Path) -> None:
+    """Copy the checkout."""
+    for part in PARTS:
+        source, copy = PROJECT / part, destination / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, copy)
