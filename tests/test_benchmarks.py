@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+
+from workflow import jobs, snakemake, written
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 
@@ -52,3 +55,25 @@ def test_a_row_measured_again_replaces_itself_alone(tmp_path, monkeypatch):
     assert list(table.row) == ["first", "second"]
     assert list(table.value) == [1, 3]
     assert list(table.reached) == ["yes", "no"]
+
+
+def test_each_row_of_the_scaling_benchmark_prints_and_keeps_what_it_found(tmp_path):
+    command = [sys.executable, BENCHMARKS / "benchmark_scaling.py", "--quick", "--output", tmp_path]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(tmp_path / "scaling.csv")
+    assert set(table.row) == {"jobs", "dry_run", "batch", "storage"}
+    assert (table.value > 0).all()
+
+
+def test_the_scaling_benchmark_counts_the_jobs_that_snakemake_would_run(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import benchmark_scaling as scaling
+
+    changes = scaling.grid(2, 3, 4, 5)
+    found = jobs(snakemake(tmp_path, "--dry-run", configs=[written(tmp_path, yaml.safe_dump(changes))]))
+    counted = scaling.jobs_by_kind(scaling.plan(scaling.laid_over(changes)))
+    assert counted["trackings"] == found["track_transformer"] + found["track_mht"]
+    assert counted["trainings"] == found["train_transformer"]
+    # jobs() leaves out `all`.
+    assert sum(counted.values()) == sum(found.values()) + 1
