@@ -14,7 +14,7 @@ rule judge_choices:
     log:
         "results/logs/judge_choices/{part}/{scene}.log",
     benchmark:
-        "results/benchmarks/judge_choices/{part}/{scene}.tsv"
+        "results/sensitivity/benchmarks/judge_choices/{part}/{scene}.tsv"
     conda:
         "../envs/sensitivity.yaml"
     threads: 1
@@ -38,7 +38,7 @@ rule tabulate_choices:
     log:
         "results/logs/tabulate_choices.log",
     benchmark:
-        "results/benchmarks/tabulate_choices.tsv"
+        "results/sensitivity/benchmarks/tabulate_choices.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -61,7 +61,7 @@ rule draw_choices:
     log:
         "results/logs/draw_choices.log",
     benchmark:
-        "results/benchmarks/draw_choices.tsv"
+        "results/sensitivity/benchmarks/draw_choices.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
