@@ -1,6 +1,7 @@
 """What the rules share: the checked config, the plan made from it, and the functions that look a job up in it."""
 
 import ast
+import gc
 import json
 import os
 import sys
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+
+# The jobs of a large study are millions of objects that stay. To look among them for garbage, as often as Python does,
+# takes a sixth of the time to plan them.
+gc.set_threshold(1_000_000)
 
 # From here the sources are found wherever `--directory` puts the results; written relative to the results, so that a
 # moved project finds its results up to date.
