@@ -245,41 +245,42 @@ def multi_frame_assignment(
 
 
 def scaling(quick: bool) -> Iterator[record.Finding]:
-    """track_mht.py on more and more sequences of 20 frames, K = 8."""
+    """track_mht.py on more and more sequences of 20 frames, K = 8: medians of rounds through the sizes."""
     numbers = (10, 20, 40) if quick else (1_000, 50_000, 100_000)
-    used = [script_usage(number, 1 if quick else 3) for number in numbers]
-    for number, (seconds, mebibytes) in zip(numbers, used, strict=True):
+    with tempfile.TemporaryDirectory() as scratch:
+        datasets = [many_sequences(Path(scratch) / str(number), number) for number in numbers]
+        rounds = np.array([[script_usage(path) for path in datasets] for _ in range(1 if quick else 7)])
+    for number, (seconds, mebibytes) in zip(numbers, np.median(rounds, axis=0), strict=True):
         yield f"{number} sequences [s]", seconds, None, None
         yield f"{number} sequences: memory [MiB]", mebibytes, None, None
-    (t0, m0), (t1, _), (t2, m2) = used
-    n0, n1, n2 = numbers
-    # Without what it takes to start.
-    growth = (t2 - t1) / (n2 - n1) / ((t1 - t0) / (n1 - n0))
+    # Between sizes, without what it takes to start.
+    slopes = np.diff(rounds[..., 0], axis=1) / np.diff(numbers)
+    growth = float(np.median(slopes[:, 1] / slopes[:, 0]))
     yield "seconds a sequence, many / fewer", growth, 1.1, growth <= 1.1
-    yield "memory, most / fewest", m2 / m0, 1.1, m2 / m0 <= 1.1
+    memory = float(np.median(rounds[:, -1, 1] / rounds[:, 0, 1]))
+    yield "memory, most / fewest", memory, 1.1, memory <= 1.1
 
 
-def script_usage(sequences: int, repetitions: int) -> tuple[float, float]:
-    """Return the processor seconds and the MiB that track_mht.py takes for that many sequences."""
-    source = record.ROOT / "src"
-    with tempfile.TemporaryDirectory() as scratch:
-        shape = f"--experiments {sequences} --frames 20 --particles 2 --measurement-noise 7"
-        motion = "--process-noise 1.5 --initial-spread 5 --drift-spread 0.1 --seed 4242"
-        simulator = [sys.executable, str(source / "simulate.py"), *shape.split(), *motion.split()]
-        subprocess.run([*simulator, "--output", scratch], check=True)
-        prior = "--lookback 8 --process-noise 1.5 --measurement-noise 7 --velocity-spread 0.1"
-        files = [f"--{name}={scratch}/{name}.parquet" for name in ("measurements", "initial")]
-        tracker = [sys.executable, str(source / "track_mht.py"), *prior.split(), *files]
-        used = []
-        for _ in range(repetitions):
-            process = subprocess.Popen([*tracker, "--output", f"{scratch}/tracks.parquet"])
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                raise subprocess.CalledProcessError(process.returncode, tracker)
-            used.append((usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
-    seconds, mebibytes = np.median(used, axis=0)
-    return float(seconds), float(mebibytes)
+def many_sequences(directory: Path, sequences: int) -> Path:
+    """Simulate a dataset and return its directory."""
+    shape = f"--experiments {sequences} --frames 20 --particles 2 --measurement-noise 7"
+    motion = "--process-noise 1.5 --initial-spread 5 --drift-spread 0.1 --seed 4242"
+    simulator = [sys.executable, str(record.ROOT / "src/simulate.py"), *shape.split(), *motion.split()]
+    subprocess.run([*simulator, "--output", directory], check=True)
+    return directory
+
+
+def script_usage(dataset: Path) -> tuple[float, float]:
+    """Return the processor seconds and the MiB that track_mht.py takes for a dataset."""
+    prior = "--lookback 8 --process-noise 1.5 --measurement-noise 7 --velocity-spread 0.1"
+    files = [f"--{name}={dataset}/{name}.parquet" for name in ("measurements", "initial")]
+    tracker = [sys.executable, str(record.ROOT / "src/track_mht.py"), *prior.split(), *files]
+    process = subprocess.Popen([*tracker, "--output", f"{dataset}/tracks.parquet"])
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, tracker)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 ROWS = {

@@ -31,7 +31,7 @@ import yaml
 from mpt import tables
 from mpt.matching import pairwise_distances
 from mpt.motion import simulate
-from mpt.transformer import Architecture, Transformer
+from mpt.transformer import Architecture, IncrementalDecoding, Transformer
 
 SEED = 4242
 MOTION = {"particles": 2, "process_noise": 1.5, "initial_spread": 5, "drift_spread": 0.1}
@@ -289,6 +289,44 @@ def decoding(quick: bool) -> Iterator[record.Finding]:
     yield "greatest difference of the positions", apart, None, None
 
 
+def decoding_otherwise(quick: bool) -> Iterator[record.Finding]:
+    """Three other ways to decode incrementally, as fractions of the time of Transformer.track, in rounds."""
+    sequences, frames = (4, 12) if quick else (200, 150)
+    scene = untrained_scene(frames, sequences, frames)
+    ways = {
+        "in blocks of 50 sequences": track_in_blocks,
+        "in inference mode": torch.inference_mode()(Transformer.track),
+        "all frames encoded at once": track_encoded_at_once,
+    }
+    rounds = [
+        [timed(way, *scene)[0] for way in (Transformer.track, *ways.values())]
+        for _ in range(1 if quick else 5)
+    ]
+    fractions = np.median([np.divide(others, cached) for cached, *others in rounds], axis=0)
+    for name, value in zip(ways, fractions, strict=True):
+        yield name, float(value), None, None
+
+
+def track_in_blocks(network, z, start):
+    """Track as network.track does, 50 sequences at a time, whose caches are smaller."""
+    parts = zip(z.split(50, 1), start.split(50, 1), strict=True)
+    return torch.cat([network.track(*part) for part in parts], 1)
+
+
+@torch.no_grad()
+def track_encoded_at_once(network, z, start):
+    """Track as network.track does, but encode all frames before the first is decoded."""
+    frame = network.frame_of_reference(start)
+    measurements = frame.inward(z)
+    decoding = IncrementalDecoding(network, measurements.shape)
+    decoding.observe_all(measurements)
+    outputs = torch.empty_like(measurements)
+    outputs[:, :, 0] = frame.inward(start[:, :, None])[:, :, 0]
+    for t in range(1, z.shape[2]):
+        outputs[:, :, t] = decoding.positions_after(outputs[:, :, t - 1], t)
+    return frame.outward(outputs)
+
+
 def lookback(quick: bool) -> Iterator[record.Finding]:
     """The cost of a step as K_E grows."""
     sequences, frames = (4, 12) if quick else (100, 150)
@@ -339,6 +377,7 @@ ROWS = {
         misbelief,
         replicates_together,
         decoding,
+        decoding_otherwise,
         lookback,
     )
 }
