@@ -170,9 +170,12 @@ def scores_files(wildcards) -> list[str]:
     return [f"results/scores/{dataset}.parquet" for dataset in sorted(datasets)]
 
 
+def tabulated_curves(wildcards) -> str:
+    return json.dumps([vars(curve) for curve in PLAN.curves[wildcards.study]], ensure_ascii=False)
+
+
 def tabulation_flags(wildcards) -> str:
-    curves = [vars(curve) for curve in PLAN.curves[wildcards.study]]
-    return flags({"curves": json.dumps(curves, ensure_ascii=False), "columns": CONFIG["figures"]["panels"]})
+    return flags({"columns": CONFIG["figures"]["panels"]})
 
 
 def drawing_flags(wildcards) -> str:

@@ -20,9 +20,11 @@ rule tabulate_scores:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        curves=tabulated_curves,
         flags=tabulation_flags,
+    # A program takes no argument as long as the curves of a large study.
     shell:
-        "python {input.script:q} --scores {input.scores:q} {params.flags}"
+        "printf '%s' {params.curves:q} | python {input.script:q} --scores {input.scores:q} --curves - {params.flags}"
         " --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
 
 

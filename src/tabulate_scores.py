@@ -1,6 +1,7 @@
 """Tabulate what a figure of scores draws: per curve and x the mean of each score and its 95 % interval."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,11 @@ SCORE_NAMES = [name for name in SCORES.schema.names if name not in SCORES.key]
 FITTED_POINTS = 50
 
 
+def curves(text: str) -> list[dict]:
+    """Parse JSON; - is that of standard input, which may be longer than an argument."""
+    return json.loads(sys.stdin.read() if text == "-" else text)
+
+
 def main() -> None:
     """Read the flags, write the table twice."""
     parser = ArgumentParser(description=__doc__)
@@ -31,10 +37,11 @@ def main() -> None:
     )
     add(
         "--curves",
-        type=json.loads,
+        type=curves,
         required=True,
         metavar="JSON",
-        help='[{"label": …, "method": …, "fit": null | "scaling_law", "points": [[x, dataset, tracker]…]}…]',
+        help='[{"label": …, "method": …, "fit": null | "scaling_law", "points": [[x, dataset, tracker]…]}…], '
+        "or - for stdin",
     )
     add("--columns", choices=SCORE_NAMES, nargs="+", required=True, help="the scores to tabulate")
     add("--output", type=Path, required=True, metavar="F", help="the table as Parquet")

@@ -86,6 +86,20 @@ def test_a_table_has_a_row_per_score_curve_and_x_in_the_order_of_the_curves(run_
     )
 
 
+def test_curves_may_be_longer_than_an_argument(run_script, scores, tmp_path):
+    path = scores("one", tracker=[0.1, 0.2])
+    curves = [curve("A", *((x, "one", "tracker") for x in range(8000)))]
+    text = json.dumps(curves)
+    # Linux: 32 pages, and no longer with more memory.
+    assert len(text) > 128 * 1024
+    flags = ["--scores", path, "--columns", "jaccard", "--output", tmp_path / "t.parquet"]
+    result = run_script(
+        "tabulate_scores.py", *flags, "--curves", "-", "--csv", tmp_path / "t.csv", input=text
+    )
+    assert result.returncode == 0, result.stderr
+    assert list(pd.read_parquet(tmp_path / "t.parquet").x) == list(range(8000))
+
+
 def test_scores_that_obey_a_law_are_fitted_by_it(run_script, scores, tmp_path):
     x = [1, 3, 10, 30, 100]
     c, a, alpha = 0.95, 0.2, 0.7
