@@ -26,8 +26,9 @@ DEFAULT = canonical(yaml.safe_load((record.ROOT / "config.yaml").read_text()))
 # The study of docs/scaling.md: noises, lengths, experiments per batch, replicates.
 WHOLE = (100, 20, 50, 10)
 LENGTHS = list(range(8, 168, 8))
+# About 1, 6 and 20 thousand jobs, the last of which are to be planned in so many seconds, and all.
+SHAPES = [(100, 1, 8, 10), (100, 2, 25, 10), (100, 5, 40, 10), WHOLE]
 LARGEST_SECONDS = 60
-LARGE = 20_000
 
 
 def grid(noises: int, lengths: int, batches: int, replicates: int, trained_at: float | str = 1) -> dict:
@@ -110,17 +111,17 @@ def dry_run_of(changes: dict, *flags: str) -> tuple[float, float]:
 
 def dry_run(quick: bool) -> Iterator[record.Finding]:
     """Processor time and memory of a dry run, by the number of jobs."""
-    for shape in [(2, 2, 2, 2)] if quick else [(100, 1, 8, 10), (100, 2, 25, 10), (100, 5, 40, 10)]:
+    for shape in [(2, 2, 2, 2)] if quick else SHAPES:
         number = sum(jobs_by_kind(plan(canonical(laid_over(grid(*shape))))).values())
         seconds, megabytes = dry_run_of(grid(*shape))
-        bar = LARGEST_SECONDS if number >= LARGE else None
+        bar = LARGEST_SECONDS if shape == SHAPES[2] else None
         yield f"{number} jobs: dry run [s]", seconds, bar, bar and seconds <= bar
         yield f"{number} jobs: memory [MB]", megabytes, None, None
 
 
 def batch(quick: bool) -> Iterator[record.Finding]:
     """Processor time and memory of a dry run of a tenth of the grid, by `--batch tabulate_scores=1/10`."""
-    shape = (5, 2, 2, 2) if quick else (100, 5, 40, 10)
+    shape = (5, 2, 2, 2) if quick else SHAPES[2]
     number = sum(jobs_by_kind(plan(canonical(laid_over(grid(*shape))))).values())
     seconds, megabytes = dry_run_of(grid(*shape), "--batch", "tabulate_scores=1/10")
     yield f"a tenth of {number} jobs: dry run [s]", seconds, None, None
