@@ -191,6 +191,6 @@ def test_a_model_file_holds_its_configuration(model):
     assert not network.training
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_gpu_that_is_not_there_is_refused(refused):
+def test_a_gpu_that_is_not_there_is_refused(refused, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert "no GPU" in refused("--device", "cuda")

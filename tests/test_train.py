@@ -227,8 +227,8 @@ def test_outputs_that_cannot_be_written_are_refused_before_training(refusal_here
     assert f"{directory}: is a directory" in line
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_gpu_that_is_not_there_is_refused(refusal_here, dataset, tmp_path):
+def test_a_gpu_that_is_not_there_is_refused(refusal_here, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     flags = [*FLAGS, "--device", "cuda"]
     line = refusal_here(train, "--dataset", dataset(), *flags, output=tmp_path / "model.pt")
     assert "no GPU" in line
