@@ -4,13 +4,11 @@ import ast
 import gc
 import json
 import os
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
 
 # The jobs of a large study are millions of objects that stay. To look among them for garbage, as often as Python does,
 # takes a sixth of the time to plan them.
@@ -18,14 +16,12 @@ gc.set_threshold(1_000_000)
 
 # From here the sources are found wherever `--directory` puts the results; written relative to the results, so that a
 # moved project finds its results up to date.
-RULES = os.path.relpath(Path(workflow.basedir) / "rules")
 SOURCES = os.path.relpath(Path(workflow.basedir) / "src")
-sys.path.insert(0, RULES)
 
 import commands
 import sensitivity
 from commands import flags
-from configuration import canonical, problems, repeated_keys
+from configuration import canonical, problems
 from ledger import OF_OPERATIONS, ledger
 from studies import plan
 
@@ -33,15 +29,10 @@ from studies import plan
 def checked(config: dict) -> dict:
     """Return the config with one spelling per number, or stop with a line for each thing wrong."""
     config = canonical(config)
-    found = [line for path in config_files() for line in repeated_keys(path)]
-    found = found or problems(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+    found = problems(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
     if found:
-        raise WorkflowError("The config is refused.", *found)
+        refuse(found)
     return config
-
-
-def config_files() -> list[str]:
-    return list(dict.fromkeys(map(str, [*workflow.configfiles, *workflow.config_settings.configfiles])))
 
 
 CONFIG = checked(config)

@@ -5,36 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from config_files import SafeLoader
 from jsonschema import Draft202012Validator
 from ledger import ledger
 from sensitivity import trial_configs
 from studies import StudyError, plan, tracker_settings
-
-# libyaml reads ten times faster, where PyYAML was built with it.
-SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _UniqueKeys(SafeLoader):
-    """Refuse a mapping that has a key twice; YAML's readers keep the last and say nothing."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key_node.tag != "tag:yaml.org,2002:merge" and key in keys:
-                where = f"line {key_node.start_mark.line + 1}"
-                raise yaml.constructor.ConstructorError(None, None, f"{where}: the key {key} stands twice")
-            keys.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def repeated_keys(path: str | Path) -> list[str]:
-    """Return a line for the first key that a YAML file holds twice in one place, or none."""
-    try:
-        yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeys)
-    except yaml.constructor.ConstructorError as error:
-        return [f"{path}: {error.problem}"]
-    return []
 
 
 def canonical(value):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from configuration import canonical, problems, repeated_keys
+from config_files import MOST_VALUES, unreadable
+from configuration import canonical, problems
 from ledger import ledger
 from studies import SECTIONS, experiments_for, plan
 
@@ -35,7 +36,7 @@ def change(config: dict, path: str, value) -> dict:
 
 def test_the_default_config_is_accepted(config):
     assert problems(config, SCHEMA) == []
-    assert repeated_keys(PROJECT / "config.yaml") == []
+    assert unreadable(PROJECT / "config.yaml") == []
 
 
 @pytest.mark.parametrize(
@@ -257,16 +258,23 @@ def test_each_value_that_the_paper_does_not_state_says_so(config):
             assert ("not stated in the paper" in line) == (key not in stated), line
 
 
-def test_a_repeated_key_is_refused_by_its_line(tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("mht:\n  solver: enumerate\n  estimate: filtered\n  solver: enumerate\n")
-    assert repeated_keys(path) == [f"{path}: line 4: the key solver stands twice"]
-
-
 def test_a_merged_mapping_may_set_a_key_anew(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\n")
-    assert repeated_keys(path) == []
+    assert unreadable(path) == []
+
+
+def test_values_are_counted_where_their_aliases_stand(tmp_path):
+    # A list of nine, a list of nine such lists and so on: 9⁵ = 59,049 values are few enough, 9⁶ are not.
+    path = tmp_path / "mine.yaml"
+    levels = ["v1: &v1 [1, 2, 3, 4, 5, 6, 7, 8, 9]"]
+    levels += [f"v{n}: &v{n} [{', '.join([f'*v{n - 1}'] * 9)}]" for n in range(2, 7)]
+    assert 9**5 < MOST_VALUES < 9**6
+    path.write_text("\n".join(levels[:5]))
+    assert unreadable(path) == []
+    path.write_text("\n".join(levels))
+    (line,) = unreadable(path)
+    assert line.startswith(f"{path}: line 6: more than ")
 
 
 def test_one_number_has_one_name(config):

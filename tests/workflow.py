@@ -16,7 +16,7 @@ PARTS = ("Snakefile", "config.yaml", "rules", "schemas", "envs", "profiles", "sr
 def command(directory: Path, *arguments, configs=(SMALL,), project: Path = PROJECT) -> list[str]:
     """Return the command that runs the workflow of a checkout with its results in `directory`."""
     words = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile"]
-    words += ["--directory", directory, "--configfile", *configs, *arguments]
+    words += ["--directory", directory, *(["--configfile", *configs] if configs else []), *arguments]
     return list(map(str, words))
 
 
