@@ -22,7 +22,9 @@ rule judge_claims:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        flags=judging_flags,
+        ledger=judged_ledger,
+    # A program takes no argument as long as the claims about a large study.
     shell:
-        "python {input.script:q} --scores {input.scores:q} --operations {input.operations:q} {params.flags}"
+        "printf '%s' {params.ledger:q} | python {input.script:q} --scores {input.scores:q}"
+        " --operations {input.operations:q} --ledger -"
         " --output {output.parquet:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"

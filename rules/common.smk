@@ -239,8 +239,8 @@ def claimed_operations(wildcards) -> list[str]:
     return [f"results/figures/{cost}.parquet" for cost in sorted(costs)]
 
 
-def judging_flags(wildcards) -> str:
-    return flags({"ledger": json.dumps(LEDGER, ensure_ascii=False)})
+def judged_ledger(wildcards) -> str:
+    return json.dumps(LEDGER, ensure_ascii=False)
 
 
 def sensitivity_files(wildcards) -> list[str]:

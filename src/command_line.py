@@ -10,6 +10,7 @@ if __name__ == "__main__":
 """
 
 import argparse
+import json
 import math
 import os
 import signal
@@ -28,6 +29,7 @@ __all__ = [
     "existing_directory",
     "existing_file",
     "int_at_least",
+    "json_value",
     "non_negative_float",
     "non_negative_int",
     "positive_float",
@@ -124,6 +126,14 @@ def positive_float(text: str) -> float:
 def non_negative_float(text: str) -> float:
     """Parse a finite number ≥ 0."""
     return _number(text, float, "a finite number of at least 0", lambda value: value >= 0)
+
+
+def json_value(text: str):
+    """Parse JSON; - is that of standard input, which may be longer than an argument."""
+    try:
+        return json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
 
 
 def existing_file(text: str) -> Path:

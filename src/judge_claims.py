@@ -5,12 +5,11 @@ show what the score is worth. The verdicts are written as a table, twice, and in
 """
 
 import inspect
-import json
 from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, run
+from command_line import ArgumentParser, InputError, existing_file, json_value, run
 from mpt import claims
 from mpt.statistics import holm
 from mpt.tables import CLAIMS, OPERATIONS, TableReader, TableWriter, read_tracker_scores, write_csv
@@ -54,10 +53,10 @@ def main() -> None:
     )
     add(
         "--ledger",
-        type=json.loads,
+        type=json_value,
         required=True,
         metavar="JSON",
-        help='{"claims": {…}, "figures": {…}} as rules/ledger.py makes it from config.yaml',
+        help='{"claims": {…}, "figures": {…}} as rules/ledger.py makes it from config.yaml, or - for stdin',
     )
     add("--output", type=Path, required=True, metavar="F", help="the verdicts as Parquet")
     add("--csv", type=Path, required=True, metavar="F", help="the verdicts as comma-separated values")

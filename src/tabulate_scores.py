@@ -1,13 +1,11 @@
 """Tabulate what a figure of scores draws: per curve and x the mean of each score and its 95 % interval."""
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, run
+from command_line import ArgumentParser, InputError, existing_file, json_value, run
 from mpt.fits import ScalingLaw, scaling_law
 from mpt.statistics import Interval, interval
 from mpt.tables import CURVES, SCORES, TableWriter, read_tracker_scores, write_csv
@@ -16,11 +14,6 @@ SCORE_NAMES = [name for name in SCORES.schema.names if name not in SCORES.key]
 
 # Of a fitted law, enough for a smooth line.
 FITTED_POINTS = 50
-
-
-def curves(text: str) -> list[dict]:
-    """Parse JSON; - is that of standard input, which may be longer than an argument."""
-    return json.loads(sys.stdin.read() if text == "-" else text)
 
 
 def main() -> None:
@@ -37,7 +30,7 @@ def main() -> None:
     )
     add(
         "--curves",
-        type=curves,
+        type=json_value,
         required=True,
         metavar="JSON",
         help='[{"label": …, "method": …, "fit": null | "scaling_law", "points": [[x, dataset, tracker]…]}…], '

@@ -350,6 +350,25 @@ def test_operations_that_were_not_counted_are_refused(refusal, tmp_path, outputs
     assert f"no table of operations f has {missing}" in line
 
 
+def test_a_ledger_may_be_longer_than_an_argument(run_script, tmp_path, outputs):
+    noises = [noise / 1000 for noise in range(1, 2001)]
+    path = write_scores(tmp_path / "one.parquet", {"net": 0.8, "mht": 0.7, "frozen": 0.6})
+    ledger = json.loads(ledger_of(x=noises))
+    curves = ledger["figures"]["f"]["curves"]
+    for label, points in curves.items():
+        curves[label] = [[noise, "one", points[0][2]] for noise in noises]
+    text = json.dumps(ledger)
+    # Linux: 32 pages, and no longer with more memory.
+    assert len(text) > 128 * 1024
+    output = tmp_path / "claims.parquet"
+    flags = ["--scores", path, "--ledger", "-", "--output", output, *outputs]
+    result = run_script("judge_claims.py", *flags, input=text)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    table = pd.read_parquet(output)
+    assert list(table.points) == [2000] * 2
+    assert list(table.verdict) == [SUPPORTED] * 2
+
+
 def test_a_ledger_that_is_not_json_is_refused(refusal, tmp_path, outputs):
     line = refusal("judge_claims.py", "--ledger", "{", *outputs, output=tmp_path / "claims.parquet")
     assert "--ledger" in line
