@@ -101,8 +101,8 @@ class PlainNetwork:
     def linear(self, name, x):
         return x @ self.parameters[f"{name}.weight"] + self.parameters[f"{name}.bias"][0]
 
-    def weights(self, name, heads, of_keys, x, places, others, other_places, lookback):
-        """Return softmax weights (heads, tokens, others), by loops over i and j."""
+    def logits(self, name, heads, of_keys, x, places, others, other_places, lookback):
+        """Return logits (heads, tokens, others), by loops over i and j."""
         size = self.size.dimension // heads
         logits = np.full((heads, len(x), len(others)), -np.inf)
         for i, (x_i, t_i, track_i, away) in enumerate(places):
@@ -125,14 +125,13 @@ class PlainNetwork:
                     elif track_i is not None:
                         logit += 2 * s * extra[0] * away @ apart
                     logits[h, i, j] = logit
-        weights = np.exp(logits - logits.max(-1, keepdims=True))
-        return weights / weights.sum(-1, keepdims=True)
+        return logits
 
     def attend(self, name, x, places, others, other_places, lookback):
         heads, size = self.size.heads, self.size.dimension // self.size.heads
         kv = [self.linear(f"{name}.key_value", normalise(y)).reshape(2, heads, size) for y in others]
-        weights = self.weights(
-            name, heads, lambda j, h: kv[j][0, h], x, places, others, other_places, lookback
+        weights = softmax(
+            self.logits(name, heads, lambda j, h: kv[j][0, h], x, places, others, other_places, lookback)
         )
         result = []
         for i, (x_i, *_) in enumerate(places):
@@ -155,9 +154,12 @@ class PlainNetwork:
     def point(self, x, places, others, other_places, lookback):
         heads = self.size.pointers
         keys = [self.linear("pointer.key", normalise(y)).reshape(heads, -1) for y in others]
-        weights = self.weights(
+        logits = self.logits(
             "pointer", heads, lambda j, h: keys[j][h], x, places, others, other_places, lookback
         )
+        weights = softmax(logits)
+        if self.size.particles > 1:
+            weights = self.divide_frames(logits, weights, places, other_places)
         result, mean_weights = [], []
         for i, (x_i, *_) in enumerate(places):
             gate, share = self.linear("pointer.gate_share", normalise(x[i])).reshape(2, heads)
@@ -173,6 +175,24 @@ class PlainNetwork:
             np.reshape(result, (-1, particles, 2)),
             np.reshape(mean_weights, (-1, particles, len(others) // particles, particles)),
         )
+
+    @staticmethod
+    def divide_frames(logits, weights, places, other_places):
+        """Divide each frame's weight among its detections by the odds of the tracks."""
+        divided = np.zeros_like(weights)
+        for h, (i, (_, t_i, *_)) in itertools.product(range(len(weights)), enumerate(places)):
+            rivals = [k for k, place in enumerate(places) if place[1] == t_i and k != i]
+            for frame in {t for _, t, *_ in other_places}:
+                here = [j for j, place in enumerate(other_places) if place[1] == frame]
+                if weights[h, i, here].sum() > 0:
+                    others = np.logaddexp.reduce(logits[h][np.ix_(rivals, here)])
+                    divided[h, i, here] = weights[h, i, here].sum() * softmax(logits[h, i, here] - others)
+        return divided
+
+
+def softmax(logits):
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
 
 
 def normalise(x):
@@ -196,6 +216,27 @@ def test_the_network_computes_the_formulas_of_its_docstring(particles, encoder_l
         assert found[replicate, 0].numpy() == pytest.approx(expected, abs=1e-10)
         by_owner = np.einsum("dnwm,wmo->dno", of_detections, owners[replicate, 0].numpy())
         assert weights[replicate, 0].numpy() == pytest.approx(by_owner, abs=1e-10)
+
+
+def test_two_tracks_point_by_the_posterior_of_their_joint_assignment():
+    """Untrained, and looking at one frame, the pointer's logits are those of Gaussian displacements."""
+    architecture = Architecture(2, 2, 1, 1, 4, 1, 1, 1, 4, 1)
+    network = Transformer(architecture, 1).double()
+    with torch.no_grad():
+        network.pointer.query.map.weight.zero_()
+        # The rivalry alone is no part of a Gaussian.
+        network.pointer.query.map.bias[..., -1] = 0
+    z, y = make_scene(frames=2)[0], make_scene(frames=2, seed=1)[0][:, :, :1]
+    owners = torch.eye(2, dtype=torch.float64).expand(*z.shape[:3], 2, 2)
+    with torch.no_grad():
+        weights = network.positions_and_owners(z, y, owners)[1][:, :, 0]
+    # s = 1/2 is a unit variance.
+    cost = 0.5 * (y[:, :, 0, :, None] - z[:, :, 1, None]).square().sum(-1)
+    straight, crossed = cost[..., 0, 0] + cost[..., 1, 1], cost[..., 0, 1] + cost[..., 1, 0]
+    expected = torch.sigmoid(crossed - straight).numpy()
+    for track in range(2):
+        # The sharpness was initialised in single precision.
+        assert weights[..., track, track].numpy() == pytest.approx(expected, abs=1e-7)
 
 
 @pytest.mark.parametrize("particles", [1, 2, 3])

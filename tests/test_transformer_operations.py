@@ -67,6 +67,10 @@ def layer_norm(rows: int, length: int) -> int:
         (lambda x: x.sum(-1), [(3, 4)], 3 * 3),
         (lambda x: x.mean(), [(3, 4)], 12),
         (lambda x: x.softmax(0), [(4, 3)], softmax(3, 4)),
+        # The logarithm of the sum instead of a division, and a subtraction.
+        (lambda x: x.log_softmax(0), [(4, 3)], softmax(3, 4) + 3),
+        (lambda x: x.logsumexp(0), [(4, 3)], 3 * (3 + 4 + 4 + 3 + 1 + 1)),
+        (torch.logaddexp, [(5,), (5,)], 5 * (1 + 1 + 1 + 2 + 1)),
         (lambda x: nn.functional.layer_norm(x, (4,)), [(3, 4)], layer_norm(3, 4)),
         (torch.sigmoid, [(7,)], 21),
         (lambda x: -x, [(7,)], 0),
@@ -179,7 +183,7 @@ def test_the_whole_network_is_counted_as_by_hand():
     decoder += macs_of_attention(L, L, heads, head, same=False, rival=True)
     # Key, query, mixing, gate and share.
     output = L * d * d + L * d * pointers * (pointer + GEOMETRY + 1)
-    output += pointers * L * L * 2 * (pointer + GEOMETRY) + L * d * 2 * pointers
+    output += pointers * L * L * (pointer + GEOMETRY + 2) + L * d * 2 * pointers
     # How near the others are weighs where they are.
     rivals = 4 * N * N * 2
     macs = 2 * encoder + 2 * decoder + output + rivals
@@ -197,6 +201,10 @@ def test_the_whole_network_is_counted_as_by_hand():
     elementwise += L * (2 + 2 + 1 + (1 + 2 + 2) + (1 + 1 + 2))
     # Pointers, and a step away from the others; gates, displacements, shares.
     elementwise += elementwise_of_weights(L, L, pointers, pointer) + L * pointers * (2 + 2)
+    # Their logits are neither scaled nor is a mask added, but what is the same for all detections subtracted.
+    elementwise += L * pointers * (4 + 3) + pointers * L * L * (1 - 2)
+    # Each frame's share, the odds, what each detection has of it.
+    elementwise += pointers * L * (L * (4 + 1 + 1) + L // N * (softmax(1, N) + 1))
     elementwise += layer_norm(L, d) + L * pointers * (3 + 2 + 2 + 2) + softmax(L, pointers)
     elementwise += L * 2 * (pointers - 1) + L * 2
     assert of_forward(4) == (2 * macs + elementwise, macs)

@@ -21,13 +21,18 @@ even.) Token i takes from token j the value v_j and the displacement x_j − x_i
 translating the scene translates the output; multiplied out, every term is a product of something of i and
 something of j, so that a key is a vector (with |x_j|² in it) and the caches of standard attention serve.
 The output is the last position plus a convex combination of displacements to detections (a pointer), so it
-is never far from what was detected.
+is never far from what was detected. A frame's share in it is that of attention, but how a frame's detections
+divide that share the tracks decide among them: with ℓ_p(j) the above, track p weighs detection j by the
+softmax over the frame of ℓ_p(j) − log Σ_{q≠p} exp ℓ_q(j), the log odds that j is its own. For two tracks that
+is the posterior of the joint assignment. Were each to weigh detections by itself, a noise greater than any in
+training would have both take the same one, and they would stay together.
 
 All parameters have a leading axis of replicates R: independent networks that run and train side by side.
 """
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import nn
@@ -256,13 +261,30 @@ class _Pointer(nn.Module):
         values (R·B, 1, keys, 2 + n): after the positions, n more numbers of each detection, of which the mean
         (R, B, L, n) under the pointers' weights is returned.
         """
-        queries = self.query(x, places).flatten(0, 1)
-        pointed = _attend(queries, keys, values.expand(-1, self.pointers, -1, -1), mask)
+        queries = self.query(x, places)
+        # Attention needs not what is the same for all detections; the odds of three tracks do.
+        place_time = slice(self.size, self.size + 4)
+        itself = (queries[..., place_time] * places.keys[..., :4]).sum(-1, keepdim=True)
+        logits = (queries.flatten(0, 1) @ keys.transpose(-1, -2)) - itself.flatten(0, 1)
+        logits = _divide_frames(logits, places.tracks.shape[1])
+        if mask is not None:
+            logits = logits.masked_fill(~mask, -torch.inf)
+        pointed = (logits.softmax(-1).flatten(1, 2) @ values[:, 0]).unflatten(1, logits.shape[1:3])
         place, other = pointed.unflatten(0, x.shape[:2]).tensor_split((2,), -1)
         gate, share = self.gate_share(_normalise(x)).unflatten(-1, (2, -1)).permute(3, 0, 1, 4, 2)
         share = share.softmax(2)[..., None]
         moves = gate.sigmoid()[..., None] * (place - places.positions[:, :, None])
         return places.positions + (share * moves).sum(2), (share * other).sum(2)
+
+
+def _divide_frames(logits: torch.Tensor, tracks: int) -> torch.Tensor:
+    """Return logits (R·B, pointers, D·N, W·N) that leave frames their share, divided by the odds of the tracks."""
+    if tracks == 1:
+        return logits
+    each = logits.unflatten(2, (-1, tracks)).unflatten(-1, (-1, tracks))
+    others = reduce(torch.logaddexp, (each.roll(other, 3) for other in range(1, tracks)))
+    divided = each.logsumexp(-1, keepdim=True) + (each - others).log_softmax(-1)
+    return divided.flatten(-2).flatten(2, 3)
 
 
 def _attend(queries, keys, values, mask) -> torch.Tensor:

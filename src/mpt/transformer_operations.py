@@ -196,6 +196,18 @@ def _softmax_rows(rows: int, length: int) -> int:
     return rows * (5 * length - 2)
 
 
+def _log_softmax(inputs, outputs) -> int:
+    shape = get_shape(inputs[0])
+    length = shape[inputs[1].toIValue()]
+    # Maximum, subtraction, exponential, sum, logarithm, subtraction.
+    return prod(shape) // length * (5 * length - 1)
+
+
+def _logsumexp(inputs, outputs) -> int:
+    # Maximum, subtraction, exponential, sum; the logarithm and the maximum again.
+    return 4 * prod(get_shape(inputs[0]))
+
+
 def _layer_norm(inputs, outputs) -> int:
     normalised = len(list(inputs[1].node().inputs()))
     length = prod(get_shape(inputs[0])[-normalised:])
@@ -235,6 +247,8 @@ _HANDLES = {
     "aten::linear": _matrix_product,
     "aten::scaled_dot_product_attention": _attention,
     "aten::softmax": _softmax,
+    "aten::log_softmax": _log_softmax,
+    "aten::logsumexp": _logsumexp,
     "aten::layer_norm": _layer_norm,
     "aten::sum": _sum,
     "aten::mean": _mean,
@@ -265,6 +279,8 @@ _HANDLES = {
             "rsqrt": 2,
             "log1p": 2,
             "expm1": 2,
+            # Maximum, difference, exponential, log1p, sum.
+            "logaddexp": 6,
             # e^x, + 1, log.
             "softplus": 3,
             # e^(−x), + 1, reciprocal.
@@ -281,8 +297,8 @@ _HANDLES = {
 _NO_ARITHMETIC = {
     f"aten::{name}"
     for name in (
-        *("abs", "neg", "sign", "lt", "le", "ne", "where", "logical_and", "logical_not"),
-        *("clone", "empty_like", "eye", "ones_like", "repeat", "repeat_interleave", "tile", "flip"),
+        *("abs", "neg", "sign", "lt", "le", "ne", "where", "logical_and", "logical_not", "masked_fill"),
+        *("clone", "empty_like", "eye", "ones_like", "repeat", "repeat_interleave", "tile", "flip", "roll"),
         *(
             "broadcast_to",
             "expand_as",
