@@ -278,7 +278,7 @@ class _Pointer(nn.Module):
 
 
 def _divide_frames(logits: torch.Tensor, tracks: int) -> torch.Tensor:
-    """Return logits (R·B, pointers, D·N, W·N) that leave frames their share, divided by the odds of the tracks."""
+    """Return logits (R·B, pointers, D·N, W·N) that leave frames their shares, each divided by the odds."""
     if tracks == 1:
         return logits
     each = logits.unflatten(2, (-1, tracks)).unflatten(-1, (-1, tracks))
