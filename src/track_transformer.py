@@ -14,8 +14,8 @@ from mpt.devices import DEVICES, choose_device
 from mpt.model_file import load_model
 from mpt.tables import TrackWriter, dataset_parameters, dataset_shape, read_scenes
 
-# Sequences tracked at a time, over all replicates; bounds the memory of the cached keys and values.
-SEQUENCES_AT_A_TIME = 300
+# Detections tracked at a time, over all replicates; bounds the memory of the cached keys and values.
+DETECTIONS_AT_A_TIME = 90_000
 
 
 def main() -> None:
@@ -57,11 +57,12 @@ def main() -> None:
         )
     if len(set(flags.output)) < len(flags.output):
         raise InputError("--output names a file twice")
-    check_fits(flags, network.architecture)
+    _, frames, particles = dataset_shape(flags.measurements)
+    check_fits(flags, network.architecture, frames, particles)
 
     parameters = {"tracker": "transformer", "training": training}
     parameters["dataset"] = dataset_parameters(flags.measurements)
-    block = max(1, SEQUENCES_AT_A_TIME // len(replicates))
+    block = max(1, DETECTIONS_AT_A_TIME // (len(replicates) * frames * particles))
     with ExitStack() as stack:
         writers = [
             stack.enter_context(TrackWriter(path, {**parameters, "replicate": replicate}))
@@ -77,9 +78,8 @@ def main() -> None:
                 writer.write(scenes.experiments, positions, None)
 
 
-def check_fits(flags, architecture) -> None:
+def check_fits(flags, architecture, frames: int, particles: int) -> None:
     """Raise InputError if the model was made for another number of particles or shorter sequences."""
-    _, frames, particles = dataset_shape(flags.measurements)
     if particles != architecture.particles:
         raise InputError(
             f"{flags.measurements}: has {particles} particles, "
