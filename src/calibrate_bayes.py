@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_directory, run
+from command_line import ArgumentParser, InputError, existing_directory, output_file, run
 from mpt import bayes
 from mpt.calibration import reliability, true_links
 from mpt.kalman import Model
@@ -47,8 +47,8 @@ def main() -> None:
         metavar="JSON",
         help="of each dataset, what the reference is told: the arguments of mpt.kalman.Model",
     )
-    add("--output", type=Path, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=Path, required=True, metavar="F", help="the table as comma-separated values")
+    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
+    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()
     if len(arguments.models) != len(arguments.datasets):
         raise InputError(f"{len(arguments.datasets)} --datasets need as many --models")

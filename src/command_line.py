@@ -32,18 +32,39 @@ __all__ = [
     "json_value",
     "non_negative_float",
     "non_negative_int",
+    "output_directory",
+    "output_file",
     "positive_float",
     "positive_int",
+    "refuse_overwriting",
     "run",
+    "seed",
 ]
+
+# Far from what anyone needs, and from where squares and int32 columns overflow.
+LARGEST_INT = 2**31 - 1
+LARGEST_FLOAT = 1e100
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse without abbreviated flags, whose errors are an InputError instead of a page of usage."""
+    """argparse without abbreviated flags, whose errors are an InputError instead of a page of usage.
+
+    An output that names another output's file, or an input's, is such an error.
+    """
 
     def __init__(self, **options):
         """Take what argparse.ArgumentParser takes."""
         super().__init__(allow_abbrev=False, **options)
+
+    def parse_args(self, *arguments, **options) -> argparse.Namespace:
+        """Parse the command line. Raises InputError."""
+        flags = super().parse_args(*arguments, **options)
+        paths = {kind: [] for kind in (output_file, existing_file)}
+        for action in self._actions:
+            if action.type in paths and (value := getattr(flags, action.dest)) is not None:
+                paths[action.type] += value if isinstance(value, list) else [value]
+        refuse_overwriting(paths[output_file], paths[existing_file])
+        return flags
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError(message)."""
@@ -108,24 +129,27 @@ def _number(text: str, kind: type, what: str, accept: Callable[[float], bool]):
     return value
 
 
-def int_at_least(minimum: int) -> Callable[[str], int]:
-    """Return a parser of integers ≥ minimum."""
-    what = f"an integer of at least {minimum}"
-    return lambda text: _number(text, int, what, lambda value: value >= minimum)
+def int_at_least(minimum: int, maximum: int = LARGEST_INT) -> Callable[[str], int]:
+    """Return a parser of integers from minimum to maximum."""
+    what = f"an integer of at least {minimum} and at most {maximum}"
+    return lambda text: _number(text, int, what, lambda value: minimum <= value <= maximum)
 
 
 positive_int = int_at_least(1)
 non_negative_int = int_at_least(0)
+seed = int_at_least(0, 2**32 - 1)
 
 
 def positive_float(text: str) -> float:
-    """Parse a finite number > 0."""
-    return _number(text, float, "a finite number greater than 0", lambda value: value > 0)
+    """Parse a number > 0, at most LARGEST_FLOAT."""
+    what = f"a finite number greater than 0 and at most {LARGEST_FLOAT:g}"
+    return _number(text, float, what, lambda value: 0 < value <= LARGEST_FLOAT)
 
 
 def non_negative_float(text: str) -> float:
-    """Parse a finite number ≥ 0."""
-    return _number(text, float, "a finite number of at least 0", lambda value: value >= 0)
+    """Parse a number ≥ 0, at most LARGEST_FLOAT."""
+    what = f"a finite number of at least 0 and at most {LARGEST_FLOAT:g}"
+    return _number(text, float, what, lambda value: 0 <= value <= LARGEST_FLOAT)
 
 
 def json_value(text: str):
@@ -152,3 +176,34 @@ def existing_directory(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: no such directory")
     return path
+
+
+def output_file(text: str) -> Path:
+    """Parse the path of a file to write: nothing, or a file that may be replaced."""
+    path = Path(text)
+    if not text:
+        raise argparse.ArgumentTypeError("a path is empty")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: is a directory, not a file")
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text}: is no regular file, and would be replaced by one")
+    return path
+
+
+def output_directory(text: str) -> Path:
+    """Parse the path of a directory to write files in; it need not be there."""
+    path = Path(text)
+    if not text:
+        raise argparse.ArgumentTypeError("a path is empty")
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: is no directory")
+    return path
+
+
+def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise InputError if an output is the file of an input or of another output."""
+    taken = {os.path.realpath(path): "is read" for path in inputs}
+    for path in outputs:
+        if (place := os.path.realpath(path)) in taken:
+            raise InputError(f"{path}: {taken[place]} and would be overwritten")
+        taken[place] = "is written already"

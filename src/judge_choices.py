@@ -17,7 +17,7 @@ import simulate
 import track_bayes
 import track_control
 import track_mht
-from command_line import ArgumentParser, call, run
+from command_line import ArgumentParser, call, output_file, run
 from mpt.tables import CLAIMS, TableReader, TableWriter, choices_table
 
 TRACKERS = {"track_mht": track_mht, "track_bayes": track_bayes, "track_control": track_control}
@@ -37,7 +37,13 @@ def main() -> None:
         help='{"models": {…}, "trackers": {…}, …} as rules/sensitivity.py makes it',
     )
     add("--part", required=True, help="the part of the study that the choices are of")
-    add("--output", type=Path, required=True, metavar="F", help="table of the verdicts under each choice")
+    add(
+        "--output",
+        type=output_file,
+        required=True,
+        metavar="F",
+        help="table of the verdicts under each choice",
+    )
     arguments = parser.parse_args()
     work = arguments.work
     axes = list(work["choices"][0]["choice"])

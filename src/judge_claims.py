@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, json_value, run
+from command_line import ArgumentParser, InputError, existing_file, json_value, output_file, run
 from mpt import claims
 from mpt.statistics import holm
 from mpt.tables import CLAIMS, OPERATIONS, TableReader, TableWriter, read_tracker_scores, write_csv
@@ -58,9 +58,15 @@ def main() -> None:
         metavar="JSON",
         help='{"claims": {…}, "figures": {…}} as rules/ledger.py makes it from config.yaml, or - for stdin',
     )
-    add("--output", type=Path, required=True, metavar="F", help="the verdicts as Parquet")
-    add("--csv", type=Path, required=True, metavar="F", help="the verdicts as comma-separated values")
-    add("--markdown", type=Path, required=True, metavar="F", help="the verdicts to be read, as Markdown")
+    add("--output", type=output_file, required=True, metavar="F", help="the verdicts as Parquet")
+    add("--csv", type=output_file, required=True, metavar="F", help="the verdicts as comma-separated values")
+    add(
+        "--markdown",
+        type=output_file,
+        required=True,
+        metavar="F",
+        help="the verdicts to be read, as Markdown",
+    )
     arguments = parser.parse_args()
 
     declared, figures = arguments.ledger["claims"], arguments.ledger["figures"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from command_line import ArgumentParser, InputError, positive_int
+from command_line import ArgumentParser, InputError, output_file, positive_int
 
 METHODS = ("mht", "transformer")
 
@@ -23,7 +23,7 @@ def add_file_flags(parser: ArgumentParser) -> None:
     """Add the flags that every script takes that writes pictures."""
     add = parser.add_argument
     add("--dots-per-inch", type=positive_int, required=True, help="resolution of a PNG")
-    add("--output", type=Path, nargs="+", required=True, metavar="F", help="pictures, .png or .pdf")
+    add("--output", type=output_file, nargs="+", required=True, metavar="F", help="pictures, .png or .pdf")
 
 
 def palettes(arguments) -> dict[str, str]:

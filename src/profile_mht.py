@@ -15,7 +15,15 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from command_line import ArgumentParser, int_at_least, non_negative_float, positive_float, positive_int, run
+from command_line import (
+    ArgumentParser,
+    int_at_least,
+    non_negative_float,
+    output_file,
+    positive_float,
+    positive_int,
+    run,
+)
 from mpt import emulation, known_work, mht
 from mpt.hardware_counters import HardwareCounters
 from mpt.known_work import CannotCount
@@ -53,10 +61,10 @@ def main() -> None:
         default=["enumerate", "refilter"],
         help="as of track_mht.py",
     )
-    add("--process-noise", type=non_negative_float, required=True, metavar="mu", help="pixels a frame")
-    add("--measurement-noise", type=positive_float, required=True, metavar="sigma", help="pixels")
-    add("--initial-spread", type=non_negative_float, required=True, metavar="s0", help="pixels")
-    add("--drift-spread", type=non_negative_float, required=True, metavar="sd", help="pixels a frame")
+    add("--process-noise", type=non_negative_float, required=True, metavar="mu", help="length per frame")
+    add("--measurement-noise", type=positive_float, required=True, metavar="sigma", help="length")
+    add("--initial-spread", type=non_negative_float, required=True, metavar="s0", help="length")
+    add("--drift-spread", type=non_negative_float, required=True, metavar="sd", help="length per frame")
     add(
         "--sequences",
         type=positive_int,
@@ -64,7 +72,7 @@ def main() -> None:
         metavar="B",
         help="timed and counted at once; default 10",
     )
-    add("--output", type=Path, required=True, metavar="F", help="the table of operations")
+    add("--output", type=output_file, required=True, metavar="F", help="the table of operations")
     flags = parser.parse_args()
 
     names = ("particles", "frames", "process_noise", "measurement_noise", "initial_spread", "drift_spread")

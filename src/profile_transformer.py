@@ -7,13 +7,12 @@ the calls of torch; so sequences are tracked together, too, on a GPU as well whe
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
 
-from command_line import ArgumentParser, int_at_least, positive_int, run
+from command_line import ArgumentParser, int_at_least, output_file, positive_int, run
 from mpt.tables import OPERATIONS, TableWriter
 from mpt.timing import processor_seconds
 from mpt.transformer import Architecture, Transformer
@@ -44,7 +43,7 @@ def main() -> None:
         metavar="B",
         help="sequences timed at once, besides one by itself; default 100",
     )
-    add("--output", type=Path, required=True, metavar="F", help="the table of operations")
+    add("--output", type=output_file, required=True, metavar="F", help="the table of operations")
     flags = parser.parse_args()
 
     torch.set_num_threads(1)

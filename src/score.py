@@ -12,6 +12,7 @@ from command_line import (
     InputError,
     existing_file,
     non_negative_int,
+    output_file,
     positive_float,
     run,
 )
@@ -56,7 +57,7 @@ def main() -> None:
         help="largest distance between a particle and the track that follows it, in multiples of the "
         "dataset's total noise sqrt(mu^2 + sigma^2) (default: %(default)s)",
     )
-    parser.add_argument("--output", required=True, help="scores.parquet to write")
+    parser.add_argument("--output", type=output_file, required=True, help="scores.parquet to write")
     arguments = parser.parse_args()
 
     trackers, replicates = arguments.tracker, arguments.replicate

@@ -4,8 +4,6 @@ Writes truth.parquet, initial.parquet and measurements.parquet into a directory,
 spreads are standard deviations per axis, in the unit of length of the positions; time is in frames.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from command_line import (
@@ -13,9 +11,11 @@ from command_line import (
     int_at_least,
     non_negative_float,
     non_negative_int,
+    output_directory,
     positive_float,
     positive_int,
     run,
+    seed,
 )
 from mpt.motion import Stream, simulate
 from mpt.tables import ROWS_PER_GROUP, DatasetWriter
@@ -49,14 +49,16 @@ def main() -> None:
         metavar="h",
         help="half-width of a box about the origin whose walls reflect particles [length], default no box",
     )
-    add("--seed", type=non_negative_int, required=True, metavar="n", help="seed of every random number")
+    add("--seed", type=seed, required=True, metavar="n", help="seed of every random number")
     add(
         "--stream",
         choices=[stream.name.lower() for stream in Stream],
         default=Stream.TEST.name.lower(),
         help="test and training experiments of one seed and number are independent; default test",
     )
-    add("--output", type=Path, required=True, metavar="DIR", help="directory for the three tables")
+    add(
+        "--output", type=output_directory, required=True, metavar="DIR", help="directory for the three tables"
+    )
     arguments = parser.parse_args()
 
     model = {

@@ -7,7 +7,7 @@ import csv
 import re
 from pathlib import Path
 
-from command_line import ArgumentParser, InputError, existing_directory, run
+from command_line import ArgumentParser, InputError, existing_directory, output_file, run
 
 COLUMNS = ["rule", "jobs", "seconds", "start_up_seconds", "cpu_seconds", "max_rss_mb"]
 
@@ -24,7 +24,7 @@ def main() -> None:
         help="RULE.tsv, RULE/**/JOB.tsv",
     )
     add("--logs", type=existing_directory, required=True, metavar="DIR", help="RULE.log, RULE/**/JOB.log")
-    add("--output", type=Path, required=True, metavar="F", help="the table as comma-separated values")
+    add("--output", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()
 
     jobs = {}

@@ -1,10 +1,8 @@
 """Put the tables of judge_choices.py together, one for each scene, to one of all choices."""
 
-from pathlib import Path
-
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, run
+from command_line import ArgumentParser, InputError, existing_file, output_file, run
 from mpt.tables import TableReader, TableWriter, choice_axes, choices_table, write_csv
 
 
@@ -13,8 +11,8 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--choices", type=existing_file, nargs="+", required=True, metavar="F", help="of judge_choices.py")
-    add("--output", type=Path, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=Path, required=True, metavar="F", help="the table as comma-separated values")
+    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
+    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()
 
     axes = choice_axes(arguments.choices[0])

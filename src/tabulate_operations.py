@@ -1,10 +1,8 @@
 """Tabulate the operations of several trackers in one table, as Parquet and as comma-separated values."""
 
-from pathlib import Path
-
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, run
+from command_line import ArgumentParser, InputError, existing_file, output_file, run
 from mpt.tables import OPERATIONS, TableReader, TableWriter, write_csv
 
 
@@ -15,8 +13,8 @@ def main() -> None:
     add(
         "--counts", type=existing_file, nargs="+", required=True, metavar="F", help="of the profiling scripts"
     )
-    add("--output", type=Path, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=Path, required=True, metavar="F", help="the table as comma-separated values")
+    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
+    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()
 
     parts, made_by = [], {}

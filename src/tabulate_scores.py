@@ -1,11 +1,10 @@
 """Tabulate what a figure of scores draws: per curve and x the mean of each score and its 95 % interval."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, json_value, run
+from command_line import ArgumentParser, InputError, existing_file, json_value, output_file, run
 from mpt.fits import ScalingLaw, scaling_law
 from mpt.statistics import Interval, interval
 from mpt.tables import CURVES, SCORES, TableWriter, read_tracker_scores, write_csv
@@ -37,8 +36,8 @@ def main() -> None:
         "or - for stdin",
     )
     add("--columns", choices=SCORE_NAMES, nargs="+", required=True, help="the scores to tabulate")
-    add("--output", type=Path, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=Path, required=True, metavar="F", help="the table as comma-separated values")
+    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
+    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()
 
     wanted = {tuple(point[1:]) for curve in arguments.curves for point in curve["points"]}

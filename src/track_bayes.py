@@ -4,7 +4,7 @@ It weighs all N!^(T-1) association sequences of an experiment by their posterior
 noises are in the unit of the dataset, velocities in that unit per frame.
 """
 
-from command_line import ArgumentParser, existing_file, non_negative_float, run
+from command_line import ArgumentParser, existing_file, non_negative_float, output_file, run
 from mpt import bayes, tables
 from mpt.kalman import PROCESS_NOISE_MODELS, Model
 
@@ -43,7 +43,7 @@ def main() -> None:
         default=PROCESS_NOISE_MODELS[0],
         help="Q = diag(q^2, q^2, 0, 0) or q^2 I (default: %(default)s)",
     )
-    parser.add_argument("--output", required=True, help="tracks.parquet to write")
+    parser.add_argument("--output", type=output_file, required=True, help="tracks.parquet to write")
     arguments = parser.parse_args()
 
     settings = {

@@ -6,14 +6,7 @@ velocities in that unit per frame.
 
 import numpy as np
 
-from command_line import (
-    ArgumentParser,
-    InputError,
-    existing_file,
-    non_negative_float,
-    non_negative_int,
-    run,
-)
+from command_line import ArgumentParser, InputError, existing_file, non_negative_float, output_file, run, seed
 from mpt import controls, tables
 from mpt.kalman import PROCESS_NOISE_MODELS, Model
 
@@ -60,8 +53,8 @@ def main() -> None:
         default=PROCESS_NOISE_MODELS[0],
         help="Q = diag(q^2, q^2, 0, 0) or q^2 I (oracle; default: %(default)s)",
     )
-    parser.add_argument("--seed", type=non_negative_int, metavar="N", help="seed of the order (random)")
-    parser.add_argument("--output", required=True, help="tracks.parquet to write")
+    parser.add_argument("--seed", type=seed, metavar="N", help="seed of the order (random)")
+    parser.add_argument("--output", type=output_file, required=True, help="tracks.parquet to write")
     arguments = parser.parse_args()
 
     needed = NEEDED[arguments.control]

@@ -2,17 +2,10 @@
 
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 
-from command_line import (
-    ArgumentParser,
-    existing_file,
-    non_negative_float,
-    positive_int,
-    run,
-)
+from command_line import ArgumentParser, existing_file, non_negative_float, output_file, positive_int, run
 from mpt import kalman, mht
 from mpt.tables import MARGINS, TableWriter, TrackWriter, dataset_parameters, read_scenes
 
@@ -40,19 +33,19 @@ def main() -> None:
         "--process-noise",
         type=non_negative_float,
         required=True,
-        help="q, standard deviation that the filter assumes for a displacement, pixels a frame",
+        help="q, standard deviation that the filter assumes for a displacement [length per frame]",
     )
     parser.add_argument(
         "--measurement-noise",
         type=non_negative_float,
         required=True,
-        help="r, standard deviation that the filter assumes for a measurement, pixels",
+        help="r, standard deviation that the filter assumes for a measurement [length]",
     )
     parser.add_argument(
         "--velocity-spread",
         type=non_negative_float,
         required=True,
-        help="v, standard deviation that the filter assumes for the drift, pixels a frame",
+        help="v, standard deviation that the filter assumes for the drift [length per frame]",
     )
     parser.add_argument(
         "--process-noise-model",
@@ -75,7 +68,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--margin",
-        type=Path,
+        type=output_file,
         help="margins.parquet to write: what another detection would cost each track in each frame",
     )
     parser.add_argument(
@@ -85,7 +78,7 @@ def main() -> None:
         help="nodes that the assignment solver searches in a window at most",
     )
     parser.add_argument("--threads", type=positive_int, default=1, help="sequences tracked at a time")
-    parser.add_argument("--output", type=Path, required=True, help="tracks.parquet to write")
+    parser.add_argument("--output", type=output_file, required=True, help="tracks.parquet to write")
     flags = parser.parse_args()
 
     model = kalman.Model(

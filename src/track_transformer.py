@@ -5,11 +5,18 @@ the measurements.
 """
 
 from contextlib import ExitStack
-from pathlib import Path
 
 import torch
 
-from command_line import ArgumentParser, InputError, existing_file, non_negative_int, positive_int, run
+from command_line import (
+    ArgumentParser,
+    InputError,
+    existing_file,
+    non_negative_int,
+    output_file,
+    positive_int,
+    run,
+)
 from mpt.devices import DEVICES, choose_device
 from mpt.model_file import load_model
 from mpt.tables import TrackWriter, dataset_parameters, dataset_shape, read_scenes
@@ -31,7 +38,7 @@ def main() -> None:
     add("--threads", type=positive_int, default=1, metavar="n", help="processor threads, default 1")
     add(
         "--output",
-        type=Path,
+        type=output_file,
         nargs="+",
         required=True,
         metavar="tracks.parquet",
@@ -55,8 +62,6 @@ def main() -> None:
             f"{flags.model}: has {len(replicates)} replicates; --output names {len(flags.output)} files "
             "(--replicate chooses one)"
         )
-    if len(set(flags.output)) < len(flags.output):
-        raise InputError("--output names a file twice")
     _, frames, particles = dataset_shape(flags.measurements)
     check_fits(flags, network.architecture, frames, particles)
 

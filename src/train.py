@@ -11,7 +11,6 @@ import math
 import os
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,10 +20,12 @@ from command_line import (
     InputError,
     existing_directory,
     non_negative_float,
-    non_negative_int,
+    output_file,
     positive_float,
     positive_int,
+    refuse_overwriting,
     run,
+    seed,
 )
 from mpt.devices import DEVICES, PRECISIONS, choose_device
 from mpt.model_file import FORMAT, read_plain, save_model, write_whole
@@ -141,7 +142,7 @@ def parse_flags():
     add("--replicates", type=positive_int, default=1, metavar="R", help="networks to train, default 1")
     add(
         "--seed",
-        type=non_negative_int,
+        type=seed,
         required=True,
         metavar="n",
         help="of the first replicate; then n + 1, …",
@@ -199,13 +200,13 @@ def parse_flags():
         metavar="s",
         help="least time between checkpoints OUTPUT.checkpoint, default 60 s",
     )
-    add("--learning-curve", type=Path, metavar="FILE", help="table to write, default beside the model")
-    add("--output", type=Path, required=True, metavar="model.pt", help="model to write")
+    add("--learning-curve", type=output_file, metavar="FILE", help="table to write, default beside the model")
+    add("--output", type=output_file, required=True, metavar="model.pt", help="model to write")
     flags = parser.parse_args()
     flags.learning_curve = flags.learning_curve or flags.output.with_name("learning_curve.parquet")
-    for path in (flags.output, flags.learning_curve):
-        if path.is_dir():
-            raise InputError(f"{path}: is a directory, not a file")
+    tables = [f"{table.name}.parquet" for table in (MEASUREMENTS, INITIAL, TRUTH)]
+    read = [directory / table for directory in flags.dataset for table in tables]
+    refuse_overwriting([flags.output, flags.learning_curve], read)
     return flags
 
 
@@ -237,12 +238,15 @@ class TrainingSet:
         parameters = [dataset_parameters(directory / "measurements.parquet") for directory in flags.dataset]
         self.parameters = parameters[0]
         for directory, other in zip(flags.dataset, parameters, strict=True):
+            if (stream := other.get("stream")) == Stream.TEST.name.lower():
+                raise InputError(f"{directory}: of the {stream} stream, which is not to be trained on")
             for name in ("particles", "frames"):
                 if other[name] != self.parameters[name]:
                     raise InputError(
                         f"{directory}: {name} is {other[name]}, "
                         f"but {self.parameters[name]} in {flags.dataset[0]}"
                     )
+        self._check_distinct()
         for name in self._MOTION:
             if not isinstance(self.parameters.get(name), int | float):
                 raise InputError(
@@ -250,6 +254,12 @@ class TrainingSet:
                     "number; validation sequences are simulated with it"
                 )
         self._fixed = None if self.unlimited else self._read()
+
+    def _check_distinct(self) -> None:
+        given = [directory.resolve() for directory in self._flags.dataset]
+        for directory in self._flags.dataset:
+            if given.count(directory.resolve()) > 1:
+                raise InputError(f"{directory}: given twice; replicates would share experiments")
 
     def _read(self) -> Sequences:
         wanted = self._flags.replicates * self._block
@@ -327,7 +337,10 @@ class Checkpoint:
         """
         if not self.path.exists():
             return []
-        kept = read_plain(self.path, self._device)
+        try:
+            kept = read_plain(self.path, self._device)
+        except InputError as error:
+            raise InputError(f"{error}; delete it to train anew") from error
         found = kept.get("identity") if isinstance(kept, dict) else None
         if found != self._identity:
             raise InputError(

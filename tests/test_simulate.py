@@ -172,7 +172,7 @@ def test_an_unknown_and_an_abbreviated_flag_are_named(refusal, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"process_noise": 1e308}, "too large"),
+        ({"process_noise": 1e308}, "argument --process-noise: '1e+308' is not"),
         ({"first_experiment": 2**31 - 1}, "column 'experiment': "),
         ({"particles": 40_000, "frames": 2, "experiments": 1}, "column 'particle': "),
     ],

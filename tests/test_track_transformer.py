@@ -119,7 +119,7 @@ def test_outputs_must_be_one_for_each_replicate(refused, refusal_here, dataset, 
     assert "has 2 replicates; --output names 1 files" in line
     path = tmp_path / "1.parquet"
     line = refusal_here(track_transformer, *flags, output=path, more_outputs=[path])
-    assert "--output names a file twice" in line
+    assert "is written already and would be overwritten" in line
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
     damage.truncate(checkpoint_of(output))
     line = refusal_here(train, "--dataset", directory, *FLAGS, output=output)
     assert f"{checkpoint_of(output)}: not a readable" in line
+    assert line.endswith("delete it to train anew")
     other_network = {**kept, "identity": {**kept["identity"], "format": "of another network"}}
     for foreign in ([1, 2], other_network):
         torch.save(foreign, checkpoint_of(output))

@@ -65,7 +65,7 @@ def decide(
 ):
     """Decide every frame of every sequence.
 
-    measurements (B, T, N, 2), initial (B, N, 2): float64, pixels, finite.
+    measurements (B, T, N, 2), initial (B, N, 2): float64, lengths, finite.
     tracks: a tuple (0, …, N - 1), whose length the compiler knows.
     lookback: K, from 1 to T - 1.
     permutation and digit (N!, N), history (N, N!^(K - 1)): the tables above.

@@ -26,7 +26,7 @@ _PLANE = np.eye(2)
 class RiccatiPass(NamedTuple):
     """What the filter of one axis weighs by in frames 0 … T − 1; at frame 0, the start, nothing is measured.
 
-    innovation_variance (T,): S, in squared pixels; nan at frame 0.
+    innovation_variance (T,): S, in squared length; nan at frame 0.
     gain (T, 2): K for position and velocity; 0 at frame 0.
     covariance (T, 2, 2): P of (position, velocity) after the frame's measurement.
     """
@@ -40,9 +40,9 @@ class RiccatiPass(NamedTuple):
 class Model:
     """x_t = F x_{t−1} + η, z_t = H x_t + ν (eq. 4), from a position known exactly and a velocity of 0.
 
-    process_noise q: standard deviation of η, pixels a frame.
-    measurement_noise r: standard deviation of ν, pixels.
-    velocity_spread v: standard deviation of the velocity at frame 0, pixels a frame.
+    process_noise q: standard deviation of η, length per frame.
+    measurement_noise r: standard deviation of ν, length.
+    velocity_spread v: standard deviation of the velocity at frame 0, length per frame.
     process_noise_model: "position" for Q = diag(q², q², 0, 0), exact for Brownian motion with a constant
         drift; "literal" for Q = q² I₄, eq. 4 as written.
 
@@ -132,9 +132,9 @@ def filter_states(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the filtered positions and velocities along tracks.
 
-    measurements (…, T, N, 2) in pixels: each track's own in every frame; frame 0 is not used.
-    initial (…, N, 2) in pixels: the positions at frame 0.
-    Returns positions (pixels) and velocities (pixels a frame), each (…, T, N, 2).
+    measurements (…, T, N, 2) as lengths: each track's own in every frame; frame 0 is not used.
+    initial (…, N, 2) as lengths: the positions at frame 0.
+    Returns positions (as lengths) and velocities (length per frame), each (…, T, N, 2).
     """
     riccati = model.riccati(measurements.shape[-3])
     positions, velocities = np.empty_like(measurements), np.empty_like(measurements)
@@ -150,7 +150,7 @@ def filter_states(
 
 
 def smooth_positions(model: Model, measurements: np.ndarray, initial: np.ndarray) -> np.ndarray:
-    """Return the positions (…, T, N, 2), in pixels, given all measurements: the Rauch–Tung–Striebel smoother.
+    """Return the positions (…, T, N, 2) given all measurements: the Rauch–Tung–Striebel smoother.
 
     Arguments as in filter_states. It runs in the form of Bryson and Frazier (Bierman 1973), which inverts no
     covariance: the predicted one is singular where the velocity is known exactly.

@@ -47,7 +47,7 @@ class Decisions(NamedTuple):
     gap: np.ndarray
 
     def path(self, measurements: np.ndarray, initial: np.ndarray) -> np.ndarray:
-        """Return each track's own measurements (B, T, N, 2), pixels, with its start at frame 0."""
+        """Return each track's own measurements (B, T, N, 2), lengths, with its start at frame 0."""
         order = np.maximum(self.detection, 0)[..., None]
         path = np.take_along_axis(measurements, order, axis=2)
         path[:, 0] = initial
@@ -68,8 +68,8 @@ def track(
 ) -> Decisions:
     """Track N particles through B sequences.
 
-    measurements (B, T, N, 2), pixels, in any order within a frame; frame 0 is not used.
-    initial (B, N, 2), pixels: the positions at frame 0, known exactly.
+    measurements (B, T, N, 2), lengths, in any order within a frame; frame 0 is not used.
+    initial (B, N, 2), lengths: the positions at frame 0, known exactly.
     lookback: K ≥ 1; more than T − 1 is the same as T − 1.
     solver: "enumerate" looks at every hypothesis of the window; "refilter" too, and filters each anew in
         every frame, which only takes longer; "assignment" finds the same by branch and bound.
