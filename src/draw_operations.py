@@ -2,7 +2,8 @@
 
 The legend says how the operations grow: the base of an exponential for the Multiple Hypothesis Tracker, the
 exponent of a power for the transformer. Circles mark from which lookback on one takes more than the other.
-Thin lines grow as the paper states; they lie beside the curves, since only their slope means anything.
+Thin lines grow as the paper states. Only their slope means anything: they are scaled to end beside the curves
+of what the paper describes, as the figure says.
 """
 
 from collections.abc import Mapping
@@ -53,12 +54,14 @@ def draw(table: Path, title: str, palettes: Mapping[str, str]) -> Figure:
     together = [*curves(rows, "seconds_together").values(), *curves(rows, "gpu_seconds_together").values()]
     guided, stated = guides(operations, made_by)
     crossed = crossings(operations)
-    notes = {"flops": "○ $K$ from which on an MHT takes more than a transformer"}
-    if not any(crossed):
-        notes["flops"] = f"no crossing up to $K = {rows['K'].max()}$"
+    notes = {"flops": [f"no crossing up to $K={rows['K'].max()}$"]}
+    if any(crossed):
+        notes["flops"] = ["○ $K$ from which on an MHT takes more than a transformer"]
+    if guided:
+        notes["flops"].append(f"grey: the paper's slopes, ending at {GUIDES_APART:g} × those “anew”")
     if together:
         number = made_by["transformer"]["sequences_together"]
-        notes["seconds"] = f"a sequence by itself; dashed: among {number} at once"
+        notes["seconds"] = [f"a sequence by itself; dashed: among {number} at once"]
     return draw_operations(
         {"flops": [*operations.values(), *guided], "seconds": list(seconds.values())},
         laws | stated,

@@ -1,6 +1,7 @@
 """Tables and pictures of scores and of operations, by the command lines of their scripts."""
 
 import json
+import re
 
 import matplotlib.image
 import matplotlib.mathtext
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from damage import DAMAGES, edit
 from draw_operations import draw
-from mpt.figures import Line, draw_scores, symbols
+from mpt.figures import Line, axis_label, draw_scores, symbols
 from mpt.tables import CURVES, OPERATIONS, TRACKER_SCORES, TableReader, TableWriter
 
 LOOK = (
@@ -227,28 +228,66 @@ def test_a_broken_table_of_curves_is_refused(refusal, curves_table, tmp_path, da
     assert "curves.parquet" in line
 
 
-def line(label: str, method: str, *means: float) -> Line:
+def line(label: str, method: str, *means: float, spread: float = 0) -> Line:
     values = np.array(means)
-    return Line(label, method, np.arange(1.0, 1 + len(values)), values, values, values)
+    return Line(label, method, np.arange(1.0, 1 + len(values)), values, values - spread, values + spread)
+
+
+def panel(score: str, *lines: Line):
+    """Draw one panel; returns its axes."""
+    palettes = {"mht": "flare", "transformer": "crest"}
+    (axis,) = draw_scores({score: lines}, {}, "", "frames", "linear", palettes).axes
+    return axis
 
 
 def test_a_tracker_that_tracks_nothing_stays_in_sight():
     trackers = [line("MHT", "mht", 0.95, 0.9), line("lost", "transformer", 0.4, 0.35)]
     references = [line("frozen", "control", 0.92, 0.92), line("random", "control", 0.3, 0.3)]
-    palettes = {"mht": "flare", "transformer": "crest"}
-    figure = draw_scores({"jaccard": [*references, *trackers]}, {}, "", "frames", "linear", palettes)
-    low, high = figure.axes[0].get_ylim()
-    assert low < 0.35
+    low, high = panel("jaccard", *references, *trackers).get_ylim()
+    assert low < 0.3
     assert high > 0.95
 
 
-def test_a_reference_far_below_is_told_in_words():
-    lines = [line("random", "control", 0.33, 0.36), line("MHT", "mht", 0.95, 0.9)]
-    palettes = {"mht": "flare", "transformer": "crest"}
-    figure = draw_scores({"jaccard": lines}, {}, "", "frames", "linear", palettes)
-    assert figure.axes[0].get_ylim()[0] > 0.8
-    (text,) = figure.axes[0].texts
-    assert text.get_text() == "random ↓ 0.33 to 0.36"
+def test_references_far_from_the_trackers_are_told_in_words_above_the_panel():
+    below = [line("random", "control", 0.33, 0.36), line("MHT", "mht", 0.95, 0.9)]
+    axis = panel("jaccard", *below)
+    assert axis.get_ylim()[0] > 0.8
+    assert axis.get_title(loc="right") == "random ↓ 0.33 to 0.36"
+    assert not axis.texts
+    above = [line("frozen", "control", 4.1, 9, 20.5), line("random", "control", 9.5, 9.5, 9.5)]
+    near = [line("oracle", "control", 3.3, 4.1, 4.3), line("MHT", "mht", 3.5, 4.4, 4.5)]
+    axis = panel("position_error", *above, *near)
+    low, high = axis.get_ylim()
+    assert low < 3.3
+    assert 4.5 < high < 5
+    assert axis.get_title(loc="right") == "frozen ↑ 9 to 20.5, random ↑ 9.5"
+
+
+@pytest.mark.parametrize("score", ["jaccard", "gated_jaccard", "within_tolerance"])
+def test_the_axis_of_a_fraction_ends_at_1_whatever_the_interval(score):
+    assert panel(score, line("MHT", "mht", 0.98, 0.9, spread=0.2)).get_ylim()[1] == 1
+    assert panel(score, line("MHT", "mht", 0.1, 0.2, spread=0.3)).get_ylim()[0] == 0
+    assert panel("swaps", line("MHT", "mht", 1, 0.9, spread=0.2)).get_ylim()[1] > 1.2
+
+
+def test_errors_have_a_logarithmic_axis_where_those_of_the_trackers_span_a_decade():
+    random = line("random", "control", 0.7, 300)
+    assert panel("position_error", random, line("MHT", "mht", 0.7, 6)).get_yscale() == "linear"
+    axis = panel("position_error", random, line("MHT", "mht", 0.7, 7.2, spread=0.8))
+    assert axis.get_yscale() == "log"
+    low, high = axis.get_ylim()
+    assert 0.5 < low < 0.7
+    assert [tick for tick in axis.get_yticks() if low <= tick <= high] == pytest.approx([1, 2, 5])
+    assert panel("jaccard", line("MHT", "mht", 0.05, 0.9)).get_yscale() == "linear"
+
+
+def test_axes_have_the_units_of_what_they_show():
+    axis = panel("position_error", line("MHT", "mht", 1, 2))
+    assert axis.get_xlabel() == "Sequence length $T$ (frames)"
+    assert axis.get_ylabel() == "RMS position error (length)"
+    assert axis_label("measurement_noise") == r"Measurement noise $\sigma$ (length)"
+    assert axis_label("experiments_per_batch") == "Experiments per batch $i$"
+    assert axis_label("jaccard") == "Jaccard coefficient JC"
 
 
 def test_labels_are_set_in_the_symbols_of_the_paper():
@@ -343,6 +382,12 @@ def test_guides_grow_as_the_paper_states(growing):
     np.testing.assert_allclose(
         curves["paper, transformer"] / curves["paper, transformer"][0], (64 * K + 8 * K**2) / 72
     )
+    ends = [
+        curves[f"paper, {tracker}"][-1] / curves[anew][-1]
+        for tracker, anew in [("MHT", "MHT, filtered anew"), ("transformer", "transformer, encoded anew")]
+    ]
+    (told,) = re.findall(r"ending at ([\d.]+) × those", axis.get_title(loc="right"))
+    np.testing.assert_allclose(ends, float(told))
 
 
 def test_what_was_timed_but_not_counted_is_drawn_in_seconds_only(growing):

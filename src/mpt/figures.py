@@ -28,19 +28,40 @@ NAMES = {
     "jaccard": "Jaccard coefficient JC",
     "association_jaccard": "Association Jaccard coefficient",
     "gated_jaccard": "Gated Jaccard coefficient",
-    "position_error": "Position error (RMS)",
+    "position_error": "RMS position error",
     "swaps": "Swaps per sequence",
     "within_tolerance": "Fraction within tolerance",
     "gospa": "GOSPA",
     "flops": "FLOPs per sequence\n(a multiply–add is 2)",
     "seconds": "Processor seconds\nper sequence",
 }
-# Distances span decades between a tracker and one that does not track.
+LENGTHS = ("measurement_noise", "process_noise", "initial_spread", "confinement", "position_error", "gospa")
+DURATIONS = ("frames", "lookback", "encoder_lookback", "decoder_lookback")
+UNITS = {
+    **dict.fromkeys(LENGTHS, "length"),
+    **dict.fromkeys(DURATIONS, "frames"),
+    "drift_spread": "length per frame",
+}
+# Scores that cannot be greater than 1, though an interval of few sequences may reach beyond.
+FRACTIONS = (
+    "jaccard",
+    "association_jaccard",
+    "gated_jaccard",
+    "within_tolerance",
+    "isbi_alpha",
+    "isbi_beta",
+    "isbi_jsc",
+    "isbi_jsc_theta",
+)
+# Distances may span decades from one x to another; on fewer, small differences show better on a linear axis.
 LOG_SCORES = ("position_error", "gospa")
+LOG_FROM_RATIO = 10
 MARKERS = "osD^vPX<>*"
 # Methods that are compared with, not compared.
 REFERENCES = ("control", "bayes")
 REFERENCE_DASHES = ("-", ":", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
+# Of an axis, above and below what it shows.
+MARGIN = 0.06
 PANEL_INCHES = (3.3, 2.7)
 TITLE_INCHES = 0.35
 LEGEND_ROW_INCHES = 0.2
@@ -69,21 +90,27 @@ def draw_scores(
     x_scale: str,
     palettes: Mapping[str, str],
 ) -> Figure:
-    """Draw a panel per score, the same curves in each, references thin and grey; notes are mathtext."""
+    """Draw a panel per score, the same curves in each, references thin and grey; notes are mathtext.
+
+    The trackers decide what an axis shows. What it leaves out of a reference is told above the panel.
+    """
     figure, axes = _figure(len(panels), title)
     for axis, (score, lines) in zip(axes, panels.items(), strict=True):
         for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
-            axis.plot(line.x, line.mean, label=symbols(line.label), **style)
-            if line.method in palettes:
+            # A tracker's mean is always within the axis; its marker may be on the edge.
+            compared = line.method in palettes
+            axis.plot(line.x, line.mean, label=symbols(line.label), clip_on=not compared, **style)
+            if compared:
                 axis.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.2, linewidth=0)
-        _note(axis, notes.get(score, ()))
         axis.set_xlabel(axis_label(x))
         axis.set_ylabel(axis_label(score))
         _scale(axis, "x", x_scale, np.concatenate([line.x for line in lines if line.method != "fit"]))
-        if score in LOG_SCORES:
+        log = score in LOG_SCORES and _spans_decades(lines)
+        if log:
             _scale(axis, "y", "log", np.concatenate([line.mean for line in lines]))
-        else:
-            _zoom(axis, lines)
+        low, high = _limits(lines, log, 1.0 if score in FRACTIONS else np.inf)
+        axis.set_ylim(low, high)
+        _note(axis, [*_left_out(lines, low, high), *notes.get(score, ())])
     _legend(figure, axes[0])
     return figure
 
@@ -93,7 +120,7 @@ def draw_operations(
     laws: Mapping[str, str],
     dashed: Mapping[str, Sequence[Line]],
     crossings: Mapping[str, Sequence[Sequence[tuple[float, float]]]],
-    notes: Mapping[str, str],
+    notes: Mapping[str, Sequence[str]],
     title: str,
     palettes: Mapping[str, str],
 ) -> Figure:
@@ -113,7 +140,7 @@ def draw_operations(
             axis.plot(line.x, line.mean, **of_label[line.label] | {"marker": "", "linestyle": "--"})
         for of_level in crossings.get(measure, ()):
             _mark_crossings(axis, of_level)
-        _note(axis, [notes[measure]] if measure in notes else [])
+        _note(axis, notes.get(measure, ()))
         axis.set_xlabel(axis_label("lookback"))
         axis.set_ylabel(axis_label(measure))
         axis.set_yscale("log")
@@ -140,9 +167,15 @@ def draw_reliability(lines: Sequence[Line], title: str, palette: str) -> Figure:
 
 
 def axis_label(name: str) -> str:
-    """Return a column's or config key's name as an axis says it, with its symbol."""
-    words = NAMES.get(name, name.replace("_", " ").capitalize())
-    return f"{words} ${SYMBOLS[name]}$" if name in SYMBOLS else words
+    """Return a column's or config key's name as an axis says it, with its symbol and unit."""
+    symbol = f" ${SYMBOLS[name]}$" if name in SYMBOLS else ""
+    unit = f" ({UNITS[name]})" if name in UNITS else ""
+    return words(name) + symbol + unit
+
+
+def words(name: str) -> str:
+    """Return the name of a column or config key in words."""
+    return NAMES.get(name, name.replace("_", " ").capitalize())
 
 
 def symbols(label: str) -> str:
@@ -203,25 +236,47 @@ def _scale(axis: Axes, which: str, scale: str, values: np.ndarray) -> None:
         ticks.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
 
-def _zoom(axis: Axes, lines: Sequence[Line]) -> None:
-    """Show the trackers large; a reference far below them gets its mean written where it leaves the axis."""
-    compared = [line for line in lines if line.method not in REFERENCES] or list(lines)
-    low = min(line.low.min() for line in compared)
-    high = max(line.high.max() for line in compared)
-    references = [line for line in lines if line.method in REFERENCES]
-    near = [line.mean for line in references if line.mean.max() >= low - (high - low)]
+def _compared(lines: Sequence[Line]) -> list[Line]:
+    return [line for line in lines if line.method not in REFERENCES] or list(lines)
+
+
+def _spans_decades(lines: Sequence[Line]) -> bool:
+    if min(line.mean.min() for line in lines) <= 0:
+        return False
+    means = np.concatenate([line.mean for line in _compared(lines)])
+    return means.max() >= LOG_FROM_RATIO * means.min()
+
+
+def _limits(lines: Sequence[Line], log: bool, top: float) -> tuple[float, float]:
+    """Return the ends of an axis that shows the trackers large, and whole what references are near them.
+
+    Near is what is no farther from the trackers than they reach. No score is negative or above the top.
+    """
+    scaled, unscaled = (np.log, np.exp) if log else (np.asarray, float)
+    compared, references = _compared(lines), [line for line in lines if line.method in REFERENCES]
+    # An interval may reach below 0, which has no place on a logarithmic axis.
+    lows = [np.where(line.low > 0, line.low, line.mean) if log else line.low for line in compared]
+    low = min(scaled(ends).min() for ends in lows)
+    high = max(scaled(line.high).max() for line in compared)
+    reach = high - low
+    means = [scaled(line.mean) for line in references]
+    near = [mean for mean in means if low - reach <= mean.min() and mean.max() <= high + reach]
     low = min([low, *(mean.min() for mean in near)])
     high = max([high, *(mean.max() for mean in near)])
-    margin = 0.06 * (high - low) or 0.05
-    axis.set_ylim(low - margin, high + margin)
-    for line in references:
-        if line.mean.max() < low - margin:
-            ends = dict.fromkeys(f"{mean:.2f}" for mean in (line.mean.min(), line.mean.max()))
-            text = f"{line.label} ↓ {' to '.join(ends)}"
-            axis.text(
-                0.02, 0.02, text, transform=axis.transAxes, color="0.45", fontsize="x-small",
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-            )  # fmt: skip
+    margin = MARGIN * (high - low) or 0.05
+    return max(unscaled(low - margin), 0.0), min(unscaled(high + margin), top)
+
+
+def _left_out(lines: Sequence[Line], low: float, high: float) -> list[str]:
+    """Return a note on the references that are, at least in part, below or above an axis; none if none is."""
+    parts = []
+    for line in lines:
+        if line.method in REFERENCES:
+            for arrow, means in (("↓", line.mean[line.mean < low]), ("↑", line.mean[line.mean > high])):
+                if len(means):
+                    ends = dict.fromkeys(f"{mean:.3g}" for mean in (means.min(), means.max()))
+                    parts.append(f"{symbols(line.label)} {arrow} {' to '.join(ends)}")
+    return [", ".join(parts)] if parts else []
 
 
 def _mark_crossings(axis: Axes, crossings: Sequence[tuple[float, float]]) -> None:

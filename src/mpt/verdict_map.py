@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from mpt.figures import axis_label, symbols
+from mpt.figures import symbols, words
 
 # In the order of the legend; the marks are for those who see no colours.
 VERDICTS = {
@@ -49,7 +49,7 @@ def draw_verdicts(
     axes = figure.subplots(len(rows), len(panels), squeeze=False, height_ratios=rows)
     for column, (score, verdicts) in enumerate(panels.items()):
         first = column == 0
-        _map(axes[0, column], axis_label(score), verdicts, statements if first else None, choices)
+        _map(axes[0, column], words(score), verdicts, statements if first else None, choices)
         if len(rows) > 1:
             _bars(axes[1, column], shares[score], shared_statements if first else None, combinations)
     handles = [
