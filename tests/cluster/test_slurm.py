@@ -274,6 +274,24 @@ def test_a_job_over_its_time_is_tried_again_with_more(at_work, slurm):
     assert run.files("data/test") == dataset_of(at_work["local"])
 
 
+def test_a_job_whose_node_fails_goes_back_in_the_queue_and_ends_right(at_work, start, slurm):
+    # A node takes all that runs on it with it.
+    for other in at_work.values():
+        other.wait()
+    run = start(f"{DATASET}/truth.parquet", "--retries", 0, instead="exec sleep 600")
+    wait_until((run.directory / "happened").exists, "the job did not start")
+    (job,) = run.jobs
+    slurm.run("scontrol", "update", f"nodename={NODE}", "state=down", "reason=test")
+    assert slurm.jobs()[job]["JobState"] == "PENDING"
+    # Two minutes are what SLURM gives the node to end the job and come back; this one takes four seconds.
+    slurm.run("scontrol", "update", f"jobid={job}", "starttime=now+20")
+    assert run.wait() == 0, run.output
+    assert run.jobs == [job]
+    assert slurm.jobs()[job]["Restarts"] == "1"
+    assert [number for number, *_ in run.calls()] == [job] * 2
+    assert run.files("data/test") == dataset_of(at_work["local"])
+
+
 def dataset_of(local: Run) -> dict[Path, bytes]:
     assert local.wait() == 0, local.output
     folder = Path(DATASET).relative_to("results")
