@@ -28,7 +28,17 @@ EXPLANATION = """\
 Below, each effect has its 95 % interval and its corrected p-value. Points: at how many the effect is, alone,
 significantly as claimed and otherwise. Mean: that of the curve against that of what it is compared with.
 Controls: the mean on the same data, and the verdict with the control in the place of the curve, its p-value
-not corrected."""
+not corrected.
+
+Effects and means are of different samples where sequences of several lengths have different numbers of
+experiments: an effect is estimated from the experiments that all lengths have, since only these can be
+paired; a mean uses all. So an effect need not be the difference of the means beside it.
+
+Each p-value is corrected over one family per figure and score: all claims about that figure, judged by that
+score. The intervals are not corrected. They are conservative where a curve has few trainings: whatever
+trainings differ by counts as spread among trainings, though part of it is chance of the test sequences, so
+that p-values far below 0.05 hold too, as the correction needs. Only a fitted limit has its interval from a
+bootstrap instead."""
 
 
 def main() -> None:

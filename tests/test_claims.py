@@ -281,6 +281,25 @@ def test_a_claim_is_judged_at_its_own_x_only(run_script, tmp_path, outputs):
     assert found["one"].frozen_mean == pytest.approx(0.6, abs=0.01)
 
 
+def test_an_effect_is_of_the_experiments_that_all_points_have_and_a_mean_of_all(
+    run_script, tmp_path, outputs
+):
+    means, output = {"net": 0.8, "mht": 0.7, "frozen": 0.6}, tmp_path / "claims.parquet"
+    paths = [
+        write_scores(tmp_path / f"sigma{noise}.parquet", means, count)
+        for noise, count in zip(NOISES, (40, 10), strict=True)
+    ]
+    run_script("judge_claims.py", "--scores", *paths, "--ledger", ledger_of(), "--output", output, *outputs)
+    found = pd.read_parquet(output).set_index("score").loc["jaccard"]
+    tables_of = [pd.read_parquet(path) for path in paths]
+    paired = [table[table.experiment < 10].groupby("tracker").jaccard.mean() for table in tables_of]
+    assert found.effect == pytest.approx(np.mean([means.net - means.mht for means in paired]), rel=1e-9)
+    everything = [table.groupby("tracker").jaccard.mean() for table in tables_of]
+    assert found["mean"] == pytest.approx(np.mean([means.net for means in everything]), rel=1e-9)
+    assert found.reference_mean == pytest.approx(np.mean([means.mht for means in everything]), rel=1e-9)
+    assert abs(found.effect - (found["mean"] - found.reference_mean)) > 1e-4
+
+
 def test_p_values_are_corrected_for_the_claims_about_a_figure(run_script, tmp_path, scores, outputs):
     ledger = json.loads(ledger_of())
     ledger["claims"]["2"] = CLAIM | {"curves": ["MHT"], "reference": "MHT"}
