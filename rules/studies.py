@@ -16,6 +16,8 @@ SECTIONS = {
     "control": ("control",),
     "transformer": ("training_data", "transformer", "training"),
 }
+# Controls that are told no noise.
+UNFILTERED = ("frozen", "random")
 # Keys of a tracker that say how its curve is drawn.
 DRAWING = ("label", "fit")
 # What a tracker told `known` is told: the key of the test dataset, where it goes by another name.
@@ -66,6 +68,8 @@ class Plan:
 
 def plan(config: dict) -> Plan:
     """Return the jobs of all studies of a config that its schema accepts; raises StudyError."""
+    if all(part is None for section in ("studies", "operation_counts") for part in config[section].values()):
+        raise StudyError("studies: all are null, and all operation_counts; nothing is left to do")
     result = Plan()
     for name, study in config["studies"].items():
         if study is not None:
@@ -154,6 +158,8 @@ def _positions(path: str, study: dict) -> list[float]:
     for position in positions:
         if not isinstance(position, int | float):
             raise StudyError(f"{path}.x: {position!r}, a value of {x}, is no position on an axis")
+        if position <= 0 and study.get("scale") == "log":
+            raise StudyError(f"{path}.scale: {position}, a value of {x}, has no place on a logarithmic axis")
     return sorted(set(positions))
 
 
@@ -189,6 +195,11 @@ def _add_tracker(config: dict, path: str, tracker: dict, dataset: str, jobs: Pla
     method = settings.pop("method")
     if method == "transformer":
         name = _add_model(config, path, settings, known, jobs)
+    elif (
+        settings["process_noise"] == settings["measurement_noise"] == 0
+        and settings.get("control") not in UNFILTERED
+    ):
+        raise StudyError(f"{path}: told process noise 0 and measurement noise 0 there is no filter")
     elif method == "mht":
         name = f"mht_K{settings['lookback']}_r{settings['measurement_noise']}"
         name += _differences(settings, _resolve(config["mht"], config["simulation"]))

@@ -34,6 +34,35 @@ def change(config: dict, path: str, value) -> dict:
     return config
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"studies.figure_2a.datasets.measurement_noise": [0, 7], "studies.figure_2a.scale": "log"},
+            "studies.figure_2a.scale: 0, a value of measurement_noise, has no place on a logarithmic axis",
+        ),
+        (
+            {"studies.figure_2a.datasets.measurement_noise": 0, "simulation.process_noise": 0},
+            "studies.figure_2a.trackers[0]: told process noise 0 and measurement noise 0 there is no filter",
+        ),
+        (
+            dict.fromkeys(
+                [f"studies.figure_{name}" for name in ("2a", "2b", "2c", "3", "4", "6")]
+                + ["operation_counts.figure_5"]
+            ),
+            "studies: all are null",
+        ),
+    ],
+)
+def test_what_cannot_be_run_or_drawn_is_refused(changes, told, config):
+    config["claims"] = dict.fromkeys(config["claims"])
+    config["sensitivity"]["axes"] = dict.fromkeys(config["sensitivity"]["axes"])
+    for path, value in changes.items():
+        change(config, path, value)
+    (line,) = problems(config, SCHEMA)
+    assert line.startswith(told)
+
+
 def test_the_default_config_is_accepted(config):
     assert problems(config, SCHEMA) == []
     assert unreadable(PROJECT / "config.yaml") == []
@@ -52,6 +81,8 @@ def test_the_default_config_is_accepted(config):
         ("training.learning_rate", "1e-3", r"training\.learning_rate: '1e-3'.*1\.0e-3"),
         ("training.learning_rate", 0, r"training\.learning_rate: 0 "),
         ("training.epochs", 1.5, r"training\.epochs: 1\.5 "),
+        ("test_experiments[0].experiments", 1, r"test_experiments\[0\]\.experiments: 1 "),
+        ("studies.figure_2a.datasets.experiments", 1, r"studies\.figure_2a\.datasets\.experiments: 1 "),
         ("replicates", True, "replicates: True "),
         ("simulation.process_noise", -1, r"simulation\.process_noise: -1 "),
         ("simulation.process_noise", float("nan"), r"simulation\.process_noise: nan "),
