@@ -1,4 +1,8 @@
-"""Draw the table of tabulate_choices.py: verdicts along each axis, and their shares over the grid."""
+"""Draw the table of tabulate_choices.py: verdicts along each axis, and their shares over the grid.
+
+The shares, which are printed, too, are of the combinations that differ in what the claim compares, without
+those that compare a tracker with itself.
+"""
 
 import json
 
@@ -6,6 +10,7 @@ import numpy as np
 
 import pictures
 from command_line import ArgumentParser, existing_file, run
+from mpt.choices import ITSELF, distinct, findings
 from mpt.tables import TableReader, choice_axes, choices_table
 from mpt.verdict_map import VERDICTS, draw_verdicts
 
@@ -51,26 +56,36 @@ def main() -> None:
         )
         for score in arguments.scores
     }
-    in_grid = [claim for claim in claims if any(key[::2] == ("grid", claim) for key in found)]
+    tests = rows["verdict"] != ITSELF
+    over_grid = findings({name: column[tests] for name, column in rows.items()}, axes, "grid")
+    counted = {claim: distinct(over_grid[claim]) for claim in claims if claim in over_grid}
+    in_grid = list(counted)
+    verdicts = {
+        (score, claim): [found["grid", score, claim][choice] for choice in counted[claim]]
+        for score in arguments.scores
+        for claim in in_grid
+        if ("grid", score, claim) in found
+    }
     shares = {
-        score: np.array([shares_of(found.get(("grid", score, claim), {}).values()) for claim in in_grid])
+        score: np.array([shares_of(verdicts.get((score, claim), [])) for claim in in_grid])
         for score in arguments.scores
     }
+    for (score, claim), of_claim in verdicts.items():
+        counts = ", ".join(f"{name} {of_claim.count(name)}" for name in VERDICTS if name in of_claim)
+        print(f"claim {claim} by {score}, of {len(of_claim)} combinations: {counts}")
     words = {claim: f"{picture['statements'][claim]}  {claim}" for claim in claims}
     figure = draw_verdicts(
         panels,
         [words[claim] for claim in claims],
         picture["columns"],
         shares,
-        [words[claim] for claim in in_grid],
-        max((len(choices) for key, choices in found.items() if key[0] == "grid"), default=0),
+        [f"{words[claim]}, of {len(counted[claim]):,}" for claim in in_grid],
     )
     pictures.save(figure, arguments.output, arguments.dots_per_inch)
 
 
-def shares_of(verdicts) -> list[float]:
+def shares_of(verdicts: list[str]) -> list[float]:
     """Return the fraction of each verdict, in the order of VERDICTS."""
-    verdicts = list(verdicts)
     return [verdicts.count(name) / max(1, len(verdicts)) for name in VERDICTS]
 
 

@@ -1,8 +1,12 @@
-"""Put the tables of judge_choices.py together, one for each scene, to one of all choices."""
+"""Put the tables of judge_choices.py together, one for each scene, to one of all choices.
+
+Where a choice makes a claim compare a tracker with itself, the verdict says so: that is no test of the claim.
+"""
 
 import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, output_file, run
+from mpt.choices import ITSELF, of_itself
 from mpt.tables import TableReader, TableWriter, choice_axes, choices_table, write_csv
 
 
@@ -24,6 +28,7 @@ def main() -> None:
         with TableReader(path, table) as reader:
             parts.append(reader.read())
     columns = {name: np.ma.concatenate([part[name] for part in parts]) for name in table.schema.names}
+    columns["verdict"] = np.where(of_itself(columns, axes), ITSELF, columns["verdict"])
     order = np.lexsort([np.asarray(columns[name], str) for name in reversed(table.key)])
     with TableWriter(arguments.output, table, {"axes": axes}) as writer:
         writer.write({name: column[order] for name, column in columns.items()})

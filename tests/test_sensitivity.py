@@ -3,6 +3,7 @@
 import copy
 import json
 import shlex
+from itertools import product
 from math import prod
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import yaml
 from configuration import canonical
 from sensitivity import axes, changed, columns, own_choice, scenes, work
 
+from mpt.choices import distinct
 from mpt.tables import CLAIMS, TableWriter, choices_table
 
 PROJECT = Path(__file__).parents[1]
@@ -134,8 +136,8 @@ def test_sizes_are_reduced_and_the_science_is_not(config):
 AXES = ["estimate", "prior"]
 
 
-def choices_file(path, rows, axes=AXES):
-    """Write a table of choices: rows are part, a value of each axis, claim, score, verdict."""
+def choices_file(path, rows, axes=AXES, **others):
+    """Write a table of choices: rows are part, a value per axis, claim, score, verdict; others, columns."""
     table = choices_table(axes)
     found = dict(zip([*table.key, "verdict"], zip(*sorted(rows), strict=True), strict=True))
     columns = {}
@@ -144,7 +146,7 @@ def choices_file(path, rows, axes=AXES):
             kind = field.type.to_pandas_dtype()
             empty = np.full(len(rows), "") if kind is np.object_ else np.zeros(len(rows), kind)
             columns[field.name] = np.ma.masked_all(len(rows)) if field.nullable else empty
-    columns |= {name: np.array(values) for name, values in found.items()}
+    columns |= {name: np.array(values) for name, values in found.items()} | others
     with TableWriter(path, table, {"axes": axes}) as writer:
         writer.write(columns)
     return path
@@ -204,6 +206,74 @@ def test_cells_have_the_colours_of_their_verdicts(run_script, tmp_path):
     # As many cells of each verdict and shares of a third: as much ink, but for marks and letters.
     assert min(areas.values()) > 1000
     assert max(areas.values()) < 2 * min(areas.values())
+
+
+def test_a_tracker_compared_with_itself_is_told_from_one_that_a_score_cannot_tell_apart(run_script, tmp_path):
+    rows = sorted(row for row in ROWS if row[0] == "grid")
+    # Under prior 3 no score differs on any sequence; with smoothed positions one does, by the other score.
+    itself = np.array([prior == "3" for _, _, prior, *_ in rows])
+    alike = itself | np.array([row[1] == "smoothed" and row[4] == "jaccard" for row in rows])
+    effects = np.where(alike, 0, 0.1)
+    found = {"effect": effects, "low": effects, "high": effects, "mean": effects + 0.5}
+    path = choices_file(tmp_path / "grid.parquet", rows, **found, reference_mean=np.full(len(rows), 0.5))
+    output = tmp_path / "all.parquet"
+    flags = ["--choices", path, "--output", output, "--csv", tmp_path / "all.csv"]
+    assert run_script("tabulate_choices.py", *flags).returncode == 0
+    told = pd.read_parquet(output)
+    assert list(told.verdict == "compared with itself") == list(itself)
+    assert list(told.verdict[~itself]) == [
+        row[-1] for row, same in zip(rows, itself, strict=True) if not same
+    ]
+
+
+@pytest.mark.parametrize("seen", [(), (0,), (1, 3), (0, 2, 3), (0, 1, 2, 3)])
+def test_choices_are_counted_once_for_each_value_of_the_axes_that_matter(seen):
+    sizes = (3, 2, 4, 2)
+    choices = list(product(*map(range, sizes)))
+    counted = distinct({choice: tuple(choice[axis] for axis in seen) for choice in choices})
+    assert len(counted) == prod(sizes[axis] for axis in seen)
+    assert set(counted) <= set(choices)
+    assert len({tuple(choice[axis] for axis in seen) for choice in counted}) == len(counted)
+    # Where the same is found by chance they are as many, if each axis changes something somewhere.
+    parity = {choice: sum(choice[axis] for axis in seen) % 2 for choice in choices}
+    assert len(distinct(parity)) == len(counted)
+
+
+def test_choices_that_only_several_axes_together_tell_apart_are_all_counted():
+    assert len(distinct({("a", "a"): 1, ("b", "b"): 2})) == 2
+    assert distinct({}) == []
+
+
+def test_shares_are_of_combinations_that_differ_and_test_the_claim(run_script, tmp_path):
+    judged = {"filtered": "supported", "smoothed": "contradicted"}
+    rows = [
+        (
+            "grid",
+            estimate,
+            prior,
+            claim,
+            "jaccard",
+            verdict if claim == "1" or prior != "known" else "compared with itself",
+        )
+        for estimate, verdict in judged.items()
+        for prior in ("default", "3", "known")
+        for claim in ("1", "2")
+    ]
+    # Claim 1 does not see the prior; to claim 2 it matters, and known is no test.
+    effects = np.array([0.1 if row[3] == "1" else 0.1 * len(row[2]) for row in sorted(rows)])
+    table = choices_file(tmp_path / "table.parquet", rows, effect=effects)
+    picture = {
+        "columns": [["default", ""]],
+        "own": {"estimate": "filtered", "prior": "default"},
+        "statements": {"1": "One claim.", "2": "Another."},
+    }
+    flags = ["--table", table, "--picture", json.dumps(picture), "--dots-per-inch", 50, "--scores", "jaccard"]
+    result = run_script("draw_choices.py", *flags, "--output", tmp_path / "map.png")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "claim 1 by jaccard, of 2 combinations: supported 1, contradicted 1",
+        "claim 2 by jaccard, of 4 combinations: supported 2, contradicted 2",
+    ]
 
 
 def test_work_that_is_not_json_is_refused(refusal, tmp_path):

@@ -1,4 +1,4 @@
-"""The map of verdicts: claims against choices, and how often each verdict is found over all combinations."""
+"""The map of verdicts: claims against choices, and how often each verdict is found over combinations."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from mpt.choices import ITSELF
 from mpt.figures import symbols, words
 
 # In the order of the legend; the marks are for those who see no colours.
@@ -20,6 +21,7 @@ VERDICTS = {
     "supported": ("#3b7fb6", "+"),
     "undecided": ("#e2e2e2", ""),
     "contradicted": ("#d1662a", "−"),
+    ITSELF: ("#a6a6a6", "="),
     "not judged": ("#ffffff", ""),
 }
 CELL_INCHES = 0.21
@@ -34,9 +36,8 @@ def draw_verdicts(
     choices: Sequence[tuple[str, str]],
     shares: Mapping[str, np.ndarray],
     shared_statements: Sequence[str],
-    combinations: int,
 ) -> Figure:
-    """Draw a panel per score, and below it the shares of the verdicts over all combinations.
+    """Draw a panel per score, and below it the shares of the verdicts over combinations.
 
     panels: verdicts (claims, choices), keys of VERDICTS, by score. choices: an axis and a value each, of one
     axis side by side. shares: fractions (claims, verdicts) by score, empty if there are none.
@@ -51,7 +52,7 @@ def draw_verdicts(
         first = column == 0
         _map(axes[0, column], words(score), verdicts, statements if first else None, choices)
         if len(rows) > 1:
-            _bars(axes[1, column], shares[score], shared_statements if first else None, combinations)
+            _bars(axes[1, column], shares[score], shared_statements if first else None)
     handles = [
         Patch(facecolor=colour, edgecolor="0.7", label=f"{name}{f' ({mark})' if mark else ''}")
         for name, (colour, mark) in VERDICTS.items()
@@ -90,7 +91,7 @@ def _map(
     axis.tick_params(axis="y", labelsize="small", rotation=0)
 
 
-def _bars(axis: Axes, shares: np.ndarray, statements, combinations: int) -> None:
+def _bars(axis: Axes, shares: np.ndarray, statements) -> None:
     left = np.zeros(len(shares))
     place = np.arange(len(shares))
     for (colour, mark), share in zip(VERDICTS.values(), shares.T, strict=False):
@@ -114,5 +115,5 @@ def _bars(axis: Axes, shares: np.ndarray, statements, combinations: int) -> None
     axis.set_xticks([])
     axis.set_yticks(place if statements else [], [symbols(text) for text in statements] if statements else [])
     axis.tick_params(axis="y", labelsize="small")
-    axis.set_title(f"of all {combinations:,} combinations", fontsize="small")
+    axis.set_title("of the combinations that differ for the claim", fontsize="small")
     sns.despine(ax=axis, left=True, bottom=True)
