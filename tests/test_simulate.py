@@ -211,14 +211,21 @@ def test_a_failure_keeps_the_dataset_that_was_there(simulated, run_script):
 def test_a_stopped_script_leaves_nothing(tmp_path, number, status):
     directory = tmp_path / "dataset"
     arguments = [*flags(experiments=10_000_000), "--output", str(directory)]
+    # Where tests run in the background of a shell, an interrupt is ignored by all that they start.
     process = subprocess.Popen(
-        [sys.executable, SOURCES / "simulate.py", *arguments], stderr=subprocess.PIPE, text=True
+        [sys.executable, SOURCES / "simulate.py", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while not directory.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == status
     assert len(errors.splitlines()) == 1
     assert not list(tmp_path.iterdir())
