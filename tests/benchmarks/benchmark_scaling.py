@@ -149,7 +149,8 @@ def storage(quick: bool) -> Iterator[record.Finding]:
         network = [f"--{key.replace('_', '-')}={value}" for key, value in DEFAULT["transformer"].items()]
         network += ["--encoder-lookback", frames, "--decoder-lookback", 1, "--replicates", replicates]
         training = ["--experiments-per-batch", 1, "--batches", 1, "--epochs", 1, "--seed", 1]
-        script("train", "--dataset", directory / "data", *network, *training, "--output", model)
+        script("simulate", *motion, *scene, *size, "--stream", "training", "--output", directory / "training")
+        script("train", "--dataset", directory / "training", *network, *training, "--output", model)
         rows = experiments * frames * 2
         data = sum(path.stat().st_size for path in files.values()) / rows
         bytes_of = {"tracks": tracks.stat().st_size / rows, "scores": scores.stat().st_size / experiments}
