@@ -1,9 +1,10 @@
 """Count the floating-point operations of the transformer per sequence, for lookbacks K_E = K_D = K.
 
-Two ways to track are counted, by fvcore, and timed: `incremental` as track_transformer.py tracks, encoding
-and decoding each frame once; `re_encoded`, sending the last K frames through the network at every frame.
-Neither depends on what the network has learned. What the processor takes for a sequence by itself is mostly
-the calls of torch; so sequences are tracked together, too, on a GPU as well where there is one.
+Two ways to track are counted, by fvcore, and timed: `incremental`, encoding and decoding each frame once,
+when it comes; `re_encoded`, sending the last K frames through the network at every frame. (The first is what
+track_transformer.py does, which encodes several frames in one call.) Neither depends on what the network has
+learned. What the processor takes for a sequence by itself is mostly the calls of torch; so sequences are
+tracked together, too, on a GPU as well where there is one.
 """
 
 from collections.abc import Callable
@@ -16,9 +17,12 @@ from command_line import ArgumentParser, int_at_least, output_file, positive_int
 from mpt.tables import OPERATIONS, TableWriter
 from mpt.timing import processor_seconds
 from mpt.transformer import Architecture, Transformer
-from mpt.transformer_operations import incremental, re_encoded, track_by_re_encoding
+from mpt.transformer_operations import incremental, re_encoded, track_by_re_encoding, track_frame_by_frame
 
-VARIANTS = {"incremental": (incremental, Transformer.track), "re_encoded": (re_encoded, track_by_re_encoding)}
+VARIANTS = {
+    "incremental": (incremental, track_frame_by_frame),
+    "re_encoded": (re_encoded, track_by_re_encoding),
+}
 
 
 def main() -> None:

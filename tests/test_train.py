@@ -115,7 +115,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
 
 def test_a_training_that_diverges_names_step_and_last_good_checkpoint(dataset, tmp_path, monkeypatch, capsys):
     output = tmp_path / "models" / "model.pt"
-    flags = [*FLAGS, "--learning-rate", 1, "--checkpoint-seconds", 0, "--output", output]
+    flags = [*FLAGS, "--learning-rate", 100, "--checkpoint-seconds", 0, "--output", output]
     arguments = ["train.py", "--dataset", dataset(experiments=6, measurement_noise=0.5), *flags]
     monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
     with pytest.raises(

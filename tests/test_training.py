@@ -122,7 +122,7 @@ class ScriptedDecoding:
     def __init__(self, network, shape):
         type(self).inputs = {}
 
-    def observe_all(self, measurements):
+    def observe(self, measurements):
         type(self).measurements = measurements
 
     def positions_after(self, outputs, frame):

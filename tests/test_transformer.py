@@ -53,9 +53,9 @@ def closed_loop(network, z, start):
     tracks = torch.empty_like(z)
     tracks[:, :, 0] = start
     for t in range(z.shape[2]):
-        decoding.observe(z[:, :, t])
+        decoding.observe(z[:, :, t : t + 1])
         if t:
-            tracks[:, :, t] = decoding.positions_after(tracks[:, :, t - 1])
+            tracks[:, :, t] = decoding.positions_after(tracks[:, :, t - 1], t)
     return tracks
 
 
@@ -101,10 +101,10 @@ class PlainNetwork:
     def linear(self, name, x):
         return x @ self.parameters[f"{name}.weight"] + self.parameters[f"{name}.bias"][0]
 
-    def logits(self, name, heads, of_keys, x, places, others, other_places, lookback):
+    def logits(self, name, heads, keys, x, places, other_places, lookback):
         """Return logits (heads, tokens, others), by loops over i and j."""
         size = self.size.dimension // heads
-        logits = np.full((heads, len(x), len(others)), -np.inf)
+        logits = np.full((heads, len(x), len(keys)), -np.inf)
         for i, (x_i, t_i, track_i, away) in enumerate(places):
             raw = self.linear(f"{name}.query.map", normalise(x[i])).reshape(heads, -1)
             for j, (x_j, t_j, track_j, _) in enumerate(other_places):
@@ -115,7 +115,7 @@ class PlainNetwork:
                     q, g, extra = rest[:size], rest[size : size + 2], rest[size + 4 :]
                     s, a = (math.log1p(math.exp(rate)) for rate in rest[size + 2 : size + 4])
                     apart = x_j - x_i
-                    logit = q @ of_keys(j, h) / math.sqrt(size) + g @ apart - s * apart @ apart
+                    logit = q @ keys[j] / math.sqrt(size) + g @ apart - s * apart @ apart
                     logit -= a * (t_i - t_j)
                     for f in range(7):
                         w = complex(wave[2 * f], wave[2 * f + 1])
@@ -129,15 +129,15 @@ class PlainNetwork:
 
     def attend(self, name, x, places, others, other_places, lookback):
         heads, size = self.size.heads, self.size.dimension // self.size.heads
-        kv = [self.linear(f"{name}.key_value", normalise(y)).reshape(2, heads, size) for y in others]
+        key_values = [self.linear(f"{name}.key_value", normalise(y)) for y in others]
         weights = softmax(
-            self.logits(name, heads, lambda j, h: kv[j][0, h], x, places, others, other_places, lookback)
+            self.logits(name, heads, [kv[:size] for kv in key_values], x, places, other_places, lookback)
         )
         result = []
         for i, (x_i, *_) in enumerate(places):
             found = []
             for h in range(heads):
-                value = sum(weights[h, i, j] * kv[j][1, h] for j in range(len(others)))
+                value = sum(weights[h, i, j] * key_values[j][size:] for j in range(len(others)))
                 apart = sum(weights[h, i, j] * (other_places[j][0] - x_i) for j in range(len(others)))
                 squared = apart @ apart
                 found += [*value, *(apart / math.sqrt(1 + squared / 9)), math.log1p(squared)]
@@ -153,10 +153,8 @@ class PlainNetwork:
 
     def point(self, x, places, others, other_places, lookback):
         heads = self.size.pointers
-        keys = [self.linear("pointer.key", normalise(y)).reshape(heads, -1) for y in others]
-        logits = self.logits(
-            "pointer", heads, lambda j, h: keys[j][h], x, places, others, other_places, lookback
-        )
+        keys = [self.linear("pointer.key", normalise(y)) for y in others]
+        logits = self.logits("pointer", heads, keys, x, places, other_places, lookback)
         weights = softmax(logits)
         if self.size.particles > 1:
             weights = self.divide_frames(logits, weights, places, other_places)
@@ -251,16 +249,30 @@ def test_incremental_decoding_is_the_plain_forward_pass(particles, encoder_lookb
     assert plain.numpy() == pytest.approx(tracks[:, :, 1:].numpy(), abs=1e-5)
 
 
-def test_observing_all_frames_at_once_gives_the_tracks_of_observing_them_in_turn():
-    network = make_network().double()
+@pytest.mark.parametrize("encoder_lookback", [1, 3, FRAMES])
+@pytest.mark.parametrize("frames_at_a_time", [2, 3, FRAMES])
+def test_observing_frames_together_gives_the_tracks_of_observing_them_in_turn(
+    encoder_lookback, frames_at_a_time
+):
+    network = make_network(encoder_lookback=encoder_lookback).double()
     z, start = make_scene()
     expected = closed_loop(network, z, start)
     decoding = IncrementalDecoding(network, z.shape)
     with torch.no_grad():
-        decoding.observe_all(z)
-        for t in range(1, FRAMES):
-            found = decoding.positions_after(expected[:, :, t - 1], t)
-            assert found.numpy() == pytest.approx(expected[:, :, t].numpy(), abs=1e-12)
+        for t in range(FRAMES):
+            if t % frames_at_a_time == 0:
+                decoding.observe(z[:, :, t : t + frames_at_a_time])
+            if t > 0:
+                found = decoding.positions_after(expected[:, :, t - 1], t)
+                assert found.numpy() == pytest.approx(expected[:, :, t].numpy(), abs=1e-12)
+
+
+@pytest.mark.parametrize("frames_at_a_time", [1, 2, FRAMES])
+def test_tracks_do_not_depend_on_how_many_frames_are_encoded_at_a_time(frames_at_a_time):
+    network = make_network(encoder_lookback=3)
+    z, start = make_scene()
+    expected = network.track(z, start).numpy()
+    assert network.track(z, start, frames_at_a_time).numpy() == pytest.approx(expected, abs=1e-5)
 
 
 def test_translating_the_scene_translates_the_tracks_exactly():

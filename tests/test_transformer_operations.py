@@ -19,6 +19,7 @@ from mpt.transformer_operations import (
     incremental,
     re_encoded,
     track_by_re_encoding,
+    track_frame_by_frame,
 )
 
 ARCHITECTURE = Architecture(
@@ -118,7 +119,7 @@ def macs_of_attention(tokens: int, keys: int, heads: int, head: int, same: bool,
     """Multiply–adds of the masked attention of tokens over keys and of the maps into it and out of it."""
     d = heads * head
     width = head + GEOMETRY + (ARCHITECTURE.particles if same else 0)
-    maps = keys * d * 2 * d + tokens * d * heads * (head + GEOMETRY + same + rival)
+    maps = keys * d * 2 * head + tokens * d * heads * (head + GEOMETRY + same + rival)
     # Values are as wide as keys.
     mixing = heads * tokens * keys * 2 * width
     return maps + mixing + tokens * (d + 3 * heads) * d
@@ -182,7 +183,7 @@ def test_the_whole_network_is_counted_as_by_hand():
     decoder = macs_of_attention(L, L, heads, head, same=True, rival=False) + macs_of_feed_forward(L)
     decoder += macs_of_attention(L, L, heads, head, same=False, rival=True)
     # Key, query, mixing, gate and share.
-    output = L * d * d + L * d * pointers * (pointer + GEOMETRY + 1)
+    output = L * d * pointer + L * d * pointers * (pointer + GEOMETRY + 1)
     output += pointers * L * L * (pointer + GEOMETRY + 2) + L * d * 2 * pointers
     # How near the others are weighs where they are.
     rivals = 4 * N * N * 2
@@ -201,10 +202,10 @@ def test_the_whole_network_is_counted_as_by_hand():
     elementwise += L * (2 + 2 + 1 + (1 + 2 + 2) + (1 + 1 + 2))
     # Pointers, and a step away from the others; gates, displacements, shares.
     elementwise += elementwise_of_weights(L, L, pointers, pointer) + L * pointers * (2 + 2)
-    # Their logits are neither scaled nor is a mask added, but what is the same for all detections subtracted.
-    elementwise += L * pointers * (4 + 3) + pointers * L * L * (1 - 2)
+    # Their logits are neither scaled nor is a mask added.
+    elementwise -= pointers * L * L * 2
     # Each frame's share, the odds, what each detection has of it.
-    elementwise += pointers * L * (L * (4 + 1 + 1) + L // N * (softmax(1, N) + 1))
+    elementwise += pointers * L * (L // N * (N - 1) + L * 1 + L // N * softmax(1, N) + L * 1)
     elementwise += layer_norm(L, d) + L * pointers * (3 + 2 + 2 + 2) + softmax(L, pointers)
     elementwise += L * 2 * (pointers - 1) + L * 2
     assert of_forward(4) == (2 * macs + elementwise, macs)
@@ -223,7 +224,7 @@ def test_the_multiplications_are_those_of_torchs_own_counter():
 
 @pytest.mark.parametrize("lookbacks", [(1, 1), (2, 2), (3, 2), (6, 6)])
 @pytest.mark.parametrize(
-    ("track", "counted"), [(Transformer.track, incremental), (track_by_re_encoding, re_encoded)]
+    ("track", "counted"), [(track_frame_by_frame, incremental), (track_by_re_encoding, re_encoded)]
 )
 def test_the_frames_of_a_sequence_add_up(track, counted, lookbacks):
     architecture = replace(
@@ -234,7 +235,7 @@ def test_the_frames_of_a_sequence_add_up(track, counted, lookbacks):
     whole = Call(lambda z: track(network, z, z[:, :, 0]))
     whole.network = network
     found = counted(architecture, 6)
-    if lookbacks == (1, 1) and track is Transformer.track:
+    if lookbacks == (1, 1) and track is track_frame_by_frame:
         # A trace drops what frame 0 leaves in the caches, since nobody looks back at it.
         first = count(whole, scene[:, :, :2])
         both = counted(architecture, 2)

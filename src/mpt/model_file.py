@@ -12,7 +12,7 @@ import torch
 from mpt.errors import InputError
 from mpt.transformer import Architecture, Transformer
 
-FORMAT = "multiple-particle-tracking transformer 2"
+FORMAT = "multiple-particle-tracking transformer 3"
 
 
 def save_model(path: str | os.PathLike, network: Transformer, parameters: dict) -> None:

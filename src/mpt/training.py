@@ -189,7 +189,7 @@ class Training:
 
     def _closed_loop(self, measurements: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         decoding = IncrementalDecoding(self.network, measurements.shape)
-        decoding.observe_all(measurements)
+        decoding.observe(measurements)
         outputs = truth.clone()
         for t in range(1, truth.shape[2]):
             found = decoding.positions_after(outputs[:, :, t - 1], t)

@@ -13,13 +13,15 @@ frame t_i weighs token j by the softmax over j of
     + Σ_f Re(w_if exp(−iω_f (t_i − t_j)))
 
 with content queries q_i and keys k_j, and a direction g_i, a sharpness s_i > 0, a rivalry c_i, a forgetting
-rate a_i > 0 and amplitudes w_if that are linear in the token's content, per head. The rivalry is there
-where tracks look at detections: u_i leads away from the other tracks, and ũ_i = u_i exp(−|u_i|²/8)/√(|u_i|²
-+ 0.1²) fades where they are far. (For two tracks, the log odds of the joint assignment, (z_1 − z_2)·(y_1 −
-y_2)/S, enter in this way; a direction of fixed length keeps tracks from becoming one where those odds are
-even.) Token i takes from token j the value v_j and the displacement x_j − x_i. The weights sum to one, so
-translating the scene translates the output; multiplied out, every term is a product of something of i and
-something of j, so that a key is a vector (with |x_j|² in it) and the caches of standard attention serve.
+rate a_i > 0 and amplitudes w_if that are linear in the token's content, per head. Keys and values are the
+same for all heads (multi-query attention: Shazeer, Fast Transformer Decoding, arXiv:1911.02150), so that the
+caches are small and all heads read them at once. The rivalry is there where tracks look at detections: u_i
+leads away from the other tracks, and ũ_i = u_i exp(−|u_i|²/8)/√(|u_i|² + 0.1²) fades where they are far. (For
+two tracks, the log odds of the joint assignment, (z_1 − z_2)·(y_1 − y_2)/S, enter in this way; a direction of
+fixed length keeps tracks from becoming one where those odds are even.) Token i takes from token j the value
+v_j and the displacement x_j − x_i. The weights sum to one, so translating the scene translates the output;
+multiplied out, every term is a product of something of i and something of j, so that a key is a vector (with
+|x_j|² in it) and the caches of standard attention serve.
 The output is the last position plus a convex combination of displacements to detections (a pointer), so it
 is never far from what was detected. A frame's share in it is that of attention, but how a frame's detections
 divide that share the tracks decide among them: with ℓ_p(j) the above, track p weighs detection j by the
@@ -53,6 +55,8 @@ _NEAR = 0.1
 # Small, so that what attention finds outweighs what tokens start with.
 _TOKEN_SCALE = 0.1
 _POINTER_FORGETTING = (4.0, 1.0)
+# Fewer frames are more calls, more frames more pairs of tokens that are masked.
+_ENCODED_AT_A_TIME = 32
 # Displacements beyond this many length scales saturate, so that a noise never seen in training stays bounded.
 _SATURATION = 3.0
 
@@ -128,9 +132,9 @@ class _FeedForward(nn.Module):
 class _Places:
     """Where and when L tokens stand: positions (R, B, L, 2) in length scales, frames (L,).
 
-    tracks (L, N) is one-hot and says which track a token is of; None for detections. keys (R, B, 1, L, ·) is
-    what geometry puts into a key, for all heads and layers alike: position, its square, time, waves, track.
-    away (R, B, 1, L, 2) leads away from the other tracks of the frame, ũ of the module's docstring.
+    tracks (L, N) is one-hot and says which track a token is of; None for detections. keys (R, B, L, ·) is
+    what geometry puts into a key, for all layers alike: position, its square, time, waves, track. away (R, B,
+    1, L, 2) leads away from the other tracks of the frame, ũ of the module's docstring.
     """
 
     def __init__(self, positions: torch.Tensor, frames: torch.Tensor, tracks: torch.Tensor | None = None):
@@ -146,7 +150,7 @@ class _Places:
             self.away = _away_from_others(positions, tracks.shape[1])[:, :, None]
         squared = (positions * positions).sum(-1, keepdim=True)
         clock = clock.expand(*squared.shape[:-1], -1)
-        self.keys = torch.cat([positions, squared, clock], -1)[:, :, None]
+        self.keys = torch.cat([positions, squared, clock], -1)
 
 
 def _away_from_others(positions: torch.Tensor, tracks: int) -> torch.Tensor:
@@ -213,15 +217,14 @@ class _Attention(nn.Module):
         super().__init__()
         self.heads, self.size = heads, dimension // heads
         self.query = _GeometricQuery(dimension, heads, _FORGETTING, generators, **terms)
-        self.key_value = _Linear(dimension, 2 * dimension, 1.0, generators)
+        self.key_value = _Linear(dimension, 2 * self.size, 1.0, generators)
         # Of each head: the value, the displacement and the logarithm of its square.
         self.out = _Linear(dimension + 3 * heads, dimension, 0.5, generators)
 
     def keys_values(self, x: torch.Tensor, places: _Places) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return keys (R·B, heads, L, ·) and values (R·B, heads, L, d/heads + 2) of the tokens."""
-        content = self.key_value(_normalise(x)).view(*x.shape[:3], 2, self.heads, self.size)
-        key, value = content.permute(3, 0, 1, 4, 2, 5)
-        return _extend(key, places.keys), _extend(value, places.positions[:, :, None])
+        """Return keys (R·B, L, ·) and values (R·B, L, d/heads + 2) of the tokens, the same for all heads."""
+        key, value = self.key_value(_normalise(x)).split(self.size, -1)
+        return _extend(key, places.keys), _extend(value, places.positions)
 
     def forward(self, x, places: _Places, keys, values, mask=None) -> torch.Tensor:
         """Return the update of x (R, B, L, d).
@@ -247,29 +250,28 @@ class _Pointer(nn.Module):
         self.query = _GeometricQuery(
             dimension, pointers, _POINTER_FORGETTING, generators, rivalry=True, scale=0.1
         )
-        self.key = _Linear(dimension, dimension, 1.0, generators)
+        self.key = _Linear(dimension, self.size, 1.0, generators)
         self.gate_share = _Linear(dimension, 2 * pointers, 0.1, generators)
 
     def keys_values(self, x: torch.Tensor, places: _Places) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return keys (R·B, pointers, L, ·) and the positions (R·B, 1, L, 2) that they point to."""
-        key = self.key(_normalise(x)).view(*x.shape[:3], self.pointers, self.size).transpose(2, 3)
-        return _extend(key, places.keys), places.positions.flatten(0, 1)[:, None]
+        """Return keys (R·B, L, ·), the same for all pointers, and the positions (R·B, L, 2) of the tokens."""
+        return _extend(self.key(_normalise(x)), places.keys), places.positions.flatten(0, 1)
 
     def forward(self, x, places: _Places, keys, values, mask=None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the positions (R, B, L, 2) in length scales, and what else is in the values.
 
-        values (R·B, 1, keys, 2 + n): after the positions, n more numbers of each detection, of which the mean
+        values (R·B, keys, 2 + n): after the positions, n more numbers of each detection, of which the mean
         (R, B, L, n) under the pointers' weights is returned.
         """
         queries = self.query(x, places)
-        # Attention needs not what is the same for all detections; the odds of three tracks do.
-        place_time = slice(self.size, self.size + 4)
-        itself = (queries[..., place_time] * places.keys[..., :4]).sum(-1, keepdim=True)
-        logits = (queries.flatten(0, 1) @ keys.transpose(-1, -2)) - itself.flatten(0, 1)
-        logits = _divide_frames(logits, places.tracks.shape[1])
-        if mask is not None:
-            logits = logits.masked_fill(~mask, -torch.inf)
-        pointed = (logits.softmax(-1).flatten(1, 2) @ values[:, 0]).unflatten(1, logits.shape[1:3])
+        logits = _product(queries.flatten(0, 1), keys.transpose(-1, -2))
+        tracks = places.tracks.shape[1]
+        if tracks > 2:
+            # What is the same for all detections cancels in attention and in the odds of two, not of three.
+            place_time = slice(self.size, self.size + 4)
+            itself = (queries[..., place_time] * places.keys[:, :, None, :, :4]).sum(-1, keepdim=True)
+            logits = logits - itself.flatten(0, 1)
+        pointed = _product(_divided(logits, tracks, mask), values)
         place, other = pointed.unflatten(0, x.shape[:2]).tensor_split((2,), -1)
         gate, share = self.gate_share(_normalise(x)).unflatten(-1, (2, -1)).permute(3, 0, 1, 4, 2)
         share = share.softmax(2)[..., None]
@@ -277,23 +279,36 @@ class _Pointer(nn.Module):
         return places.positions + (share * moves).sum(2), (share * other).sum(2)
 
 
-def _divide_frames(logits: torch.Tensor, tracks: int) -> torch.Tensor:
-    """Return logits (R·B, pointers, D·N, W·N) that leave frames their shares, each divided by the odds."""
+def _divided(logits: torch.Tensor, tracks: int, mask: torch.Tensor | None) -> torch.Tensor:
+    """Return weights of logits (R·B, pointers, D·N, W·N): each frame's share, divided by the odds."""
     if tracks == 1:
-        return logits
-    each = logits.unflatten(2, (-1, tracks)).unflatten(-1, (-1, tracks))
-    others = reduce(torch.logaddexp, (each.roll(other, 3) for other in range(1, tracks)))
-    divided = each.logsumexp(-1, keepdim=True) + (each - others).log_softmax(-1)
-    return divided.flatten(-2).flatten(2, 3)
+        return (logits if mask is None else logits.masked_fill(~mask, -torch.inf)).softmax(-1)
+    # Frames last: torch is slow along an axis that is as short as the detections of a frame are few.
+    each = logits.unflatten(-1, (-1, tracks)).transpose(-1, -2).contiguous()
+    seen = each
+    if mask is not None:
+        seen = each.masked_fill(~mask.unflatten(-1, (-1, tracks))[..., :1].transpose(-1, -2), -torch.inf)
+    weights = seen.flatten(-2).softmax(-1).unflatten(-1, (tracks, -1))
+    shares = reduce(torch.add, weights.unbind(-2))
+    rivals = each.unflatten(2, (-1, tracks))
+    others = reduce(torch.logaddexp, (rivals.roll(other, 3) for other in range(1, tracks)))
+    divided = (rivals - others).softmax(-2).flatten(2, 3) * shares.unsqueeze(-2)
+    return divided.transpose(-1, -2).flatten(-2)
 
 
 def _attend(queries, keys, values, mask) -> torch.Tensor:
     if mask is None:
-        return (queries @ keys.transpose(-1, -2)).softmax(-1) @ values
+        return _product(_product(queries, keys.transpose(-1, -2)).softmax(-1), values)
     # The fused kernel wants keys and values of one width.
     padded = functional.pad(values, (0, keys.shape[-1] - values.shape[-1]))
-    mixed = functional.scaled_dot_product_attention(queries, keys, padded, attn_mask=mask, scale=1.0)
+    each = (x[:, None].expand(-1, queries.shape[1], -1, -1) for x in (keys, padded))
+    mixed = functional.scaled_dot_product_attention(queries, *each, attn_mask=mask, scale=1.0)
     return mixed[..., : values.shape[-1]]
+
+
+def _product(rows: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:
+    """Return (B, heads, L, n), rows (B, heads, L, m) times a matrix (B, m, n) that all heads share."""
+    return (rows.flatten(1, 2) @ shared).unflatten(1, rows.shape[1:3])
 
 
 class _EncoderLayer(nn.Module):
@@ -381,7 +396,7 @@ class Transformer(nn.Module):
             x = x + cross(x, decoded, *cross.keys_values(encoded, detections), look_across)
             x = x + layer.feed_forward(x)
         keys, values = self.pointer.keys_values(encoded, detections)
-        values = torch.cat([values, owners.flatten(2, 3).flatten(0, 1)[:, None]], -1)
+        values = torch.cat([values, owners.flatten(2, 3).flatten(0, 1)], -1)
         positions, weights = self.pointer(x, decoded, keys, values, look_across)
         return positions.view(outputs.shape), weights.unflatten(2, outputs.shape[2:4])
 
@@ -409,21 +424,28 @@ class Transformer(nn.Module):
         frames, particles = positions.shape[2:4]
         return torch.arange(first, first + frames, device=positions.device).repeat_interleave(particles)
 
-    @torch.no_grad()
-    def track(self, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
+    @torch.inference_mode()
+    def track(
+        self, measurements: torch.Tensor, initial: torch.Tensor, frames_at_a_time: int | None = None
+    ) -> torch.Tensor:
         """Return the tracks (R, B, T, N, 2) of measurements (R, B, T, N, 2) from the starts (R, B, N, 2).
 
-        Closed loop: each output is an input of the next. Frame 0 is the start.
+        Closed loop: each output is an input of the next. Frame 0 is the start. Detections are encoded so many
+        frames at a time: 1 where frames come one by one; by default a few, which is faster and, but for
+        rounding, the same.
         """
+        if frames_at_a_time is None:
+            frames_at_a_time = min(_ENCODED_AT_A_TIME, self.architecture.encoder_lookback)
         frame = self.frame_of_reference(initial)
         measurements = frame.inward(measurements)
         decoding = IncrementalDecoding(self, measurements.shape)
         outputs = torch.empty_like(measurements)
         outputs[:, :, 0] = frame.inward(initial[:, :, None])[:, :, 0]
-        decoding.observe(measurements[:, :, 0])
-        for t in range(1, measurements.shape[2]):
-            decoding.observe(measurements[:, :, t])
-            outputs[:, :, t] = decoding.positions_after(outputs[:, :, t - 1])
+        for t in range(measurements.shape[2]):
+            if t % frames_at_a_time == 0:
+                decoding.observe(measurements[:, :, t : t + frames_at_a_time])
+            if t > 0:
+                outputs[:, :, t] = decoding.positions_after(outputs[:, :, t - 1], t)
         tracks = frame.outward(outputs)
         tracks[:, :, 0] = initial
         return tracks
@@ -451,13 +473,14 @@ class FrameOfReference:
 class IncrementalDecoding:
     """The state of closed-loop tracking: cached keys and values of what was encoded and decoded so far.
 
-    Call observe once per frame, then, from frame 1 on, positions_after once. A frame costs O(K_E + K_D).
+    Call observe with frames 0, 1, …, one or more at a time, and positions_after once for each frame from 1 on
+    that was observed. A frame costs O(K_E + K_D).
     """
 
     def __init__(self, network: Transformer, shape: torch.Size):
         """Reserve the caches for measurements of this shape (R, B, T, N, 2)."""
         self.network, self.size = network, network.architecture
-        self.frame = -1
+        self._observed = 0
         room = (shape[0] * shape[1], shape[2] * shape[3])
         self._encoder = [_Cache(*room) for _ in network.encoder]
         self._decoder = [_Cache(*room) for _ in network.decoder]
@@ -465,34 +488,29 @@ class IncrementalDecoding:
         self._pointer = _Cache(*room)
 
     def observe(self, measurements: torch.Tensor) -> None:
-        """Encode the next frame's detections (R, B, N, 2), in inner coordinates."""
-        self.frame += 1
-        here = self.network._detections(measurements[:, :, None], self.frame)
-        window = self.size.encoder_lookback * self.size.particles
+        """Encode the detections (R, B, F, N, 2) of the next F frames, in inner coordinates.
+
+        What is decoded at frame t sees no frame after t, however many were observed.
+        """
+        frames, lookback = measurements.shape[2], self.size.encoder_lookback
+        begin, end = self._observed, self._observed + frames
+        here = self.network._detections(measurements, begin)
+        mask = None
+        if frames > 1:
+            times = torch.arange(max(0, begin - lookback + 1), end, device=measurements.device)
+            mask = _window(here.times, times.repeat_interleave(self.size.particles), lookback)
         x = self.network._start(0, here)
         for layer, cache in zip(self.network.encoder, self._encoder, strict=True):
             cache.append(*layer.attention.keys_values(x, here))
-            x = x + layer.attention(x, here, *cache.last(window))
+            x = x + layer.attention(x, here, *cache.last((lookback + frames - 1) * self.size.particles), mask)
             x = x + layer.feed_forward(x)
-        self._append_encoded(x, here)
-
-    def observe_all(self, measurements: torch.Tensor) -> None:
-        """Encode all T frames (R, B, T, N, 2) at once; then call positions_after for frames 1, 2, … in turn.
-
-        The same keys and values as by observe, which costs less work and more calls. What is decoded at frame
-        t still sees no frame after t.
-        """
-        here = self.network._detections(measurements, 0)
-        self._append_encoded(self.network._encode(here), here)
-
-    def _append_encoded(self, x: torch.Tensor, here: _Places) -> None:
         for layer, cache in zip(self.network.decoder, self._cross, strict=True):
             cache.append(*layer.cross_attention.keys_values(x, here))
         self._pointer.append(*self.network.pointer.keys_values(x, here))
+        self._observed = end
 
-    def positions_after(self, outputs: torch.Tensor, frame: int | None = None) -> torch.Tensor:
-        """Return the positions (R, B, N, 2) at `frame`, by default the last observed, after the outputs."""
-        frame = self.frame if frame is None else frame
+    def positions_after(self, outputs: torch.Tensor, frame: int) -> torch.Tensor:
+        """Return the positions (R, B, N, 2) at `frame` after the outputs (R, B, N, 2) of the frame before."""
         end = (frame + 1) * self.size.particles
         window = self.size.encoder_lookback * self.size.particles
         back = self.size.decoder_lookback * self.size.particles
@@ -507,7 +525,7 @@ class IncrementalDecoding:
 
 
 class _Cache:
-    """Keys and values (R·B, heads, L, ·) of the tokens so far, with room reserved for all."""
+    """Keys and values (R·B, L, ·) of the tokens so far, with room reserved for all."""
 
     def __init__(self, rows: int, tokens: int):
         self._rows, self._tokens = rows, tokens
@@ -515,21 +533,23 @@ class _Cache:
         self._end = 0
 
     def append(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        if self._end == 0 and keys.shape[1] == self._tokens:
+            self._kept, self._end = (keys, values), self._tokens
+            return
         if self._kept is None:
             self._kept = tuple(
-                added.new_empty(self._rows, added.shape[1], self._tokens, added.shape[3])
-                for added in (keys, values)
+                added.new_empty(self._rows, self._tokens, added.shape[2]) for added in (keys, values)
             )
-        end = self._end + keys.shape[2]
+        end = self._end + keys.shape[1]
         for kept, added in zip(self._kept, (keys, values), strict=True):
-            kept[:, :, self._end : end] = added
+            kept[:, self._end : end] = added
         self._end = end
 
     def last(self, window: int, end: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the keys and values of the last `window` tokens before `end` (default: all so far)."""
         end = self._end if end is None else end
         tokens = slice(max(0, end - window), end)
-        return self._kept[0][:, :, tokens], self._kept[1][:, :, tokens]
+        return self._kept[0][:, tokens], self._kept[1][:, tokens]
 
 
 def _window(times: torch.Tensor, key_times: torch.Tensor, lookback: int) -> torch.Tensor:
@@ -538,7 +558,7 @@ def _window(times: torch.Tensor, key_times: torch.Tensor, lookback: int) -> torc
 
 
 def _extend(content: torch.Tensor, geometry: torch.Tensor) -> torch.Tensor:
-    return torch.cat([content, geometry.expand(*content.shape[:-1], -1)], -1).flatten(0, 1)
+    return torch.cat([content, geometry], -1).flatten(0, 1)
 
 
 def _inverse_softplus(value: float) -> float:

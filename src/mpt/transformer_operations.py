@@ -30,7 +30,7 @@ class Operations(NamedTuple):
 
 
 def incremental(architecture: Architecture, frames: int) -> Operations:
-    """Count the tracking of one sequence by Transformer.track: each frame is encoded and decoded once."""
+    """Count the tracking of one sequence by track_frame_by_frame: each frame is encoded and decoded once."""
     windows = Counter(
         (min(t + 1, architecture.encoder_lookback), min(t, architecture.decoder_lookback))
         for t in range(frames)
@@ -42,6 +42,13 @@ def re_encoded(architecture: Architecture, frames: int) -> Operations:
     """Count the tracking of one sequence by track_by_re_encoding. Raises ValueError if K_D > K_E."""
     windows = Counter((len(seen), len(fed_back)) for seen, fed_back in _windows(architecture, frames))
     return _total((_re_encoded_frame(architecture, *window), number) for window, number in windows.items())
+
+
+def track_frame_by_frame(
+    network: Transformer, measurements: torch.Tensor, initial: torch.Tensor
+) -> torch.Tensor:
+    """As Transformer.track, but no frame is encoded before it is tracked."""
+    return network.track(measurements, initial, frames_at_a_time=1)
 
 
 @torch.no_grad()
@@ -141,26 +148,27 @@ class _Track(nn.Module):
         self.network = network
 
     def forward(self, measurements, initial):
-        return self.network.track(measurements, initial)
+        return track_frame_by_frame(self.network, measurements, initial)
 
 
 class _Frame(nn.Module):
-    """The last frame of a scene in Transformer.track; those before are in the caches."""
+    """The last frame of a scene in track_frame_by_frame; those before are in the caches."""
 
     def __init__(self, network: Transformer, scene: torch.Tensor):
         super().__init__()
         self.network = network
         self.frame = network.frame_of_reference(scene[:, :, 0])
         self.decoding = IncrementalDecoding(network, scene.shape)
+        self.last = scene.shape[2] - 1
         with torch.no_grad():
-            for t, measurements in enumerate(self.frame.inward(scene[:, :, :-1]).unbind(2)):
+            for t, measurements in enumerate(self.frame.inward(scene[:, :, :-1]).split(1, 2)):
                 self.decoding.observe(measurements)
                 if t > 0:
-                    self.decoding.positions_after(measurements)
+                    self.decoding.positions_after(measurements[:, :, 0], t)
 
     def forward(self, measurements, outputs):
-        self.decoding.observe(self.frame.inward(measurements)[:, :, 0])
-        return self.frame.outward(self.decoding.positions_after(outputs)[:, :, None])
+        self.decoding.observe(self.frame.inward(measurements))
+        return self.frame.outward(self.decoding.positions_after(outputs, self.last)[:, :, None])
 
 
 def _calculates(value) -> bool:
