@@ -193,13 +193,11 @@ def _add_tracker(config: dict, path: str, tracker: dict, dataset: str, jobs: Pla
     unresolved = tracker_settings(config, tracker)
     settings = _resolve(unresolved, known)
     method = settings.pop("method")
+    filters = method != "transformer" and settings.get("control") not in UNFILTERED
+    if filters and settings["process_noise"] == settings["measurement_noise"] == 0:
+        raise StudyError(f"{path}: told process noise 0 and measurement noise 0 there is no filter")
     if method == "transformer":
         name = _add_model(config, path, settings, known, jobs)
-    elif (
-        settings["process_noise"] == settings["measurement_noise"] == 0
-        and settings.get("control") not in UNFILTERED
-    ):
-        raise StudyError(f"{path}: told process noise 0 and measurement noise 0 there is no filter")
     elif method == "mht":
         name = f"mht_K{settings['lookback']}_r{settings['measurement_noise']}"
         name += _differences(settings, _resolve(config["mht"], config["simulation"]))
