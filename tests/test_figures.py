@@ -401,6 +401,21 @@ def test_what_was_timed_but_not_counted_is_drawn_in_seconds_only(growing):
     assert "among 100" in seconds.get_title(loc="right")
 
 
+def test_a_tracker_looks_the_same_in_all_panels_and_each_is_in_the_legend(growing):
+    figure = draw(growing, "", {"mht": "flare", "transformer": "crest"})
+    looks = {}
+    for line in (line for axis in figure.axes for line in axis.lines):
+        if not line.get_label().startswith("_"):
+            look = (matplotlib.colors.to_hex(line.get_color()), line.get_marker(), line.get_linestyle())
+            looks.setdefault(line.get_label(), set()).add(look)
+    # Three of the MHT, one of the transformer, two of the paper.
+    assert len(looks) == 6
+    assert all(len(look) == 1 for look in looks.values())
+    assert len(set.union(*looks.values())) == 6
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == set(looks)
+
+
 def test_two_tables_of_one_tracker_are_refused(refusal, operations, tmp_path):
     path = operations("mht")
     line = refusal(

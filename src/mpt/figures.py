@@ -111,7 +111,7 @@ def draw_scores(
         low, high = _limits(lines, log, 1.0 if score in FRACTIONS else np.inf)
         axis.set_ylim(low, high)
         _note(axis, [*_left_out(lines, low, high), *notes.get(score, ())])
-    _legend(figure, axes[0])
+    _legend(figure, axes)
     return figure
 
 
@@ -126,18 +126,20 @@ def draw_operations(
 ) -> Figure:
     """Draw a panel per measure of cost against the lookback, on a logarithmic axis, guides thin.
 
+    Curves of one label look the same in all panels, though not every panel need have them all.
     laws are what a curve's label in the legend ends with, mathtext. A dashed line looks like the curve of the
     same label. crossings are circles, by lookback and cost, each labelled with its lookback: for each level
     curve those where a rising curve meets it, from left to right.
     """
     figure, axes = _figure(len(panels), title)
+    methods = {line.label: line.method for lines in panels.values() for line in lines}
+    styles = dict(zip(methods, _styles(list(methods.values()), palettes), strict=True))
     for axis, (measure, lines) in zip(axes, panels.items(), strict=True):
-        styles = _styles([line.method for line in lines], palettes)
-        for line, style in zip(lines, styles, strict=True):
-            axis.plot(line.x, line.mean, label=symbols(line.label) + laws.get(line.label, ""), **style)
-        of_label = {line.label: style for line, style in zip(lines, styles, strict=True)}
+        for line in lines:
+            label = symbols(line.label) + laws.get(line.label, "")
+            axis.plot(line.x, line.mean, label=label, **styles[line.label])
         for line in dashed.get(measure, ()):
-            axis.plot(line.x, line.mean, **of_label[line.label] | {"marker": "", "linestyle": "--"})
+            axis.plot(line.x, line.mean, **styles[line.label] | {"marker": "", "linestyle": "--"})
         for of_level in crossings.get(measure, ()):
             _mark_crossings(axis, of_level)
         _note(axis, notes.get(measure, ()))
@@ -145,7 +147,7 @@ def draw_operations(
         axis.set_ylabel(axis_label(measure))
         axis.set_yscale("log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(figure, axes[0])
+    _legend(figure, axes)
     return figure
 
 
@@ -297,17 +299,20 @@ def _note(axis: Axes, notes: Sequence[str]) -> None:
     axis.set_title("\n".join(fill(note, NOTE_LETTERS) for note in notes), loc="right", fontsize="x-small")
 
 
-def _legend(figure: Figure, axis: Axes) -> None:
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     """Name the curves below the panels, references last, in columns that the figure has room for."""
-    handles, labels = axis.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda k: handles[k].get_zorder(), reverse=True)
+    named = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    labels = sorted(named, key=lambda label: named[label].get_zorder(), reverse=True)
     # A handle is as wide as six letters, of which an inch holds twelve.
     widest = 6 + max(len(re.sub(r"\\[a-z]+|[${}^_]", "", label)) for label in labels)
     columns = max(1, min(len(labels), int(12 * figure.get_figwidth() / widest)))
     figure.set_figheight(PANEL_INCHES[1] + TITLE_INCHES + LEGEND_ROW_INCHES * -(-len(labels) // columns))
     figure.legend(
-        [handles[k] for k in order],
-        [labels[k] for k in order],
+        [named[label] for label in labels],
+        labels,
         loc="outside lower center",
         ncols=columns,
         frameon=False,
