@@ -286,7 +286,7 @@ def decoding(quick: bool) -> Iterator[record.Finding]:
     ways = (Transformer.track, track_frame_by_frame, track_by_encoding_anew)
     # What is set up at first use.
     tracks, _, tracks_anew = (way(*scene) for way in ways)
-    rounds = np.array([[timed(way, *scene)[0] for way in ways] for _ in range(1 if quick else 3)])
+    rounds = np.array([[timed(way, *scene)[0] for way in ways] for _ in range(1 if quick else 5)])
     cached, one_by_one, anew = np.median(rounds, axis=0)
     faster, faster_one_by_one = np.median(rounds[:, 2:] / rounds[:, :2], axis=0)
     yield f"{sequences} sequences of {frames} frames, cached [s]", cached, 10, cached <= 10
