@@ -13,19 +13,20 @@ frame t_i weighs token j by the softmax over j of
     + Σ_f Re(w_if exp(−iω_f (t_i − t_j)))
 
 with content queries q_i and keys k_j, and a direction g_i, a sharpness s_i > 0, a rivalry c_i, a forgetting
-rate a_i > 0 and amplitudes w_if that are linear in the token's content, per head. Keys and values are the
-same for all heads (multi-query attention: Shazeer, Fast Transformer Decoding, arXiv:1911.02150), so that the
-caches are small and all heads read them at once. The rivalry is there where tracks look at detections: u_i
-leads away from the other tracks, and ũ_i = u_i exp(−|u_i|²/8)/√(|u_i|² + 0.1²) fades where they are far. (For
-two tracks, the log odds of the joint assignment, (z_1 − z_2)·(y_1 − y_2)/S, enter in this way; a direction of
-fixed length keeps tracks from becoming one where those odds are even.) Token i takes from token j the value
-v_j and the displacement x_j − x_i. The weights sum to one, so translating the scene translates the output;
-multiplied out, every term is a product of something of i and something of j, so that a key is a vector (with
-|x_j|² in it) and the caches of standard attention serve.
-The output is the last position plus a convex combination of displacements to detections (a pointer), so it
-is never far from what was detected. A frame's share in it is that of attention, but how a frame's detections
-divide that share the tracks decide among them: with ℓ_p(j) the above, track p weighs detection j by the
-softmax over the frame of ℓ_p(j) − log Σ_{q≠p} exp ℓ_q(j), the log odds that j is its own. For two tracks that
+rate a_i > 0 and amplitudes w_if that are linear in the token's normalised content (s_i and a_i after a
+softplus), per head; between tokens of tracks, an amplitude is added where both are of one track. Keys and
+values are the same for all heads (multi-query attention: Shazeer, Fast Transformer Decoding,
+arXiv:1911.02150), so that the caches are small and all heads read them at once. The rivalry is there where
+tracks look at detections: u_i leads away from the other tracks, and ũ_i = u_i exp(−|u_i|²/8)/√(|u_i|² + 0.1²)
+fades where they are far. (For two tracks, the log odds of the joint assignment, (z_1 − z_2)·(y_1 − y_2)/S,
+enter in this way; a direction of fixed length keeps tracks from becoming one where those odds are even.)
+Token i takes from token j the value v_j and the displacement x_j − x_i. The weights sum to one, so
+translating the scene translates the output; multiplied out, every term is a product of something of i and
+something of j, so that a key is a vector (with |x_j|² in it) and the caches of standard attention serve.
+The output is a convex combination of the last position and detections (a pointer), so it is never far from
+what was detected. A frame's share in it is that of attention, but how a frame's detections divide that share
+the tracks decide among them: with ℓ_p(j) the above, track p weighs detection j by the softmax over the frame
+of ℓ_p(j) − log Σ_{q≠p} exp ℓ_q(j), the log odds that j is its own. For two tracks with log likelihoods ℓ that
 is the posterior of the joint assignment. Were each to weigh detections by itself, a noise greater than any in
 training would have both take the same one, and they would stay together.
 
@@ -44,13 +45,13 @@ from mpt.errors import InputError
 
 # Per frame; the fastest tells neighbouring frames apart, the slowest turns once in 128 frames.
 _FREQUENCIES = tuple(math.pi / 2**n for n in range(7))
-# Initial forgetting rates per frame, dealt over the heads: from the current frame alone to the last twenty.
+# Initial forgetting rates per frame, dealt over the heads: four reach from this frame to the last twenty.
 _FORGETTING = (2.0, 0.6, 0.2, 0.05)
 # At unit length scale, s = 1/2 is the log-likelihood of a Gaussian displacement.
 _SHARPNESS = 0.5
 _RIVALRY = 1.0
-# Farther apart than this, rivals repel each other by direction alone, so that tracks that have met part
-# again.
+# Farther apart than this, rivals repel each other by direction and, fading, whatever their distance, so that
+# tracks that have met part again.
 _NEAR = 0.1
 # Small, so that what attention finds outweighs what tokens start with.
 _TOKEN_SCALE = 0.1
@@ -474,7 +475,7 @@ class IncrementalDecoding:
     """The state of closed-loop tracking: cached keys and values of what was encoded and decoded so far.
 
     Call observe with frames 0, 1, …, one or more at a time, and positions_after once for each frame from 1 on
-    that was observed. A frame costs O(K_E + K_D).
+    that was observed. A frame costs O(K_E + K_D), and O(F) more where F are observed at a time.
     """
 
     def __init__(self, network: Transformer, shape: torch.Size):
