@@ -204,18 +204,6 @@ def _softmax_rows(rows: int, length: int) -> int:
     return rows * (5 * length - 2)
 
 
-def _log_softmax(inputs, outputs) -> int:
-    shape = get_shape(inputs[0])
-    length = shape[inputs[1].toIValue()]
-    # Maximum, subtraction, exponential, sum, logarithm, subtraction.
-    return prod(shape) // length * (5 * length - 1)
-
-
-def _logsumexp(inputs, outputs) -> int:
-    # Maximum, subtraction, exponential, sum; the logarithm and the maximum again.
-    return 4 * prod(get_shape(inputs[0]))
-
-
 def _layer_norm(inputs, outputs) -> int:
     normalised = len(list(inputs[1].node().inputs()))
     length = prod(get_shape(inputs[0])[-normalised:])
@@ -255,8 +243,6 @@ _HANDLES = {
     "aten::linear": _matrix_product,
     "aten::scaled_dot_product_attention": _attention,
     "aten::softmax": _softmax,
-    "aten::log_softmax": _log_softmax,
-    "aten::logsumexp": _logsumexp,
     "aten::layer_norm": _layer_norm,
     "aten::sum": _sum,
     "aten::mean": _mean,
