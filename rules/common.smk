@@ -1,6 +1,5 @@
 """What the rules share: the checked config, the plan made from it, and the functions that look a job up in it."""
 
-import ast
 import gc
 import json
 import os
@@ -18,12 +17,12 @@ gc.set_threshold(1_000_000)
 # moved project finds its results up to date.
 SOURCES = os.path.relpath(Path(workflow.basedir) / "src")
 
-import commands
-import sensitivity
-from commands import flags
-from configuration import canonical, problems
-from ledger import OF_OPERATIONS, ledger
-from studies import plan
+from planning import choices, imports
+from planning import flags as commands
+from planning.flags import flags
+from planning.configuration import canonical, problems
+from planning.ledger import OF_OPERATIONS, ledger
+from planning.studies import plan
 
 
 def checked(config: dict) -> dict:
@@ -55,7 +54,7 @@ wildcard_constraints:
     control=r"(frozen|random|oracle)[^/]*",
     study="|".join(PLAN.curves) or "$^",
     cost="|".join(COSTS) or "$^",
-    part="|".join(sensitivity.PARTS),
+    part="|".join(choices.PARTS),
     scene=r"[^/]+",
 
 
@@ -79,27 +78,7 @@ def script(name: str) -> str:
 @cache
 def modules(name: str) -> list[str]:
     """Return the files of this project that a script imports, directly or not."""
-    found, pending = set(), [Path(script(name))]
-    while pending:
-        for module in imported_names(pending.pop()):
-            path = Path(SOURCES, *module.split(".")).with_suffix(".py")
-            if path.is_file() and path not in found:
-                found.add(path)
-                pending.append(path)
-    return sorted(map(str, found))
-
-
-def imported_names(path: Path) -> set[str]:
-    names = set()
-    if not path.is_file():
-        # Snakemake says which rule misses it.
-        return names
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return [str(path) for path in imports.modules(Path(script(name)), Path(SOURCES))]
 
 
 def test_set_flags(wildcards) -> str:
@@ -250,20 +229,20 @@ def sensitivity_files(wildcards) -> list[str]:
 def choices_files(wildcards) -> list[str]:
     return [
         f"results/sensitivity/{part}/{scene}.parquet"
-        for part in sensitivity.PARTS
-        for scene in sensitivity.scenes(CONFIG, part)
+        for part in choices.PARTS
+        for scene in choices.scenes(CONFIG, part)
     ]
 
 
 def choices_flags(wildcards) -> str:
-    return sensitivity.flags(CONFIG, wildcards.part, wildcards.scene)
+    return choices.judging_flags(CONFIG, wildcards.part, wildcards.scene)
 
 
 def sensitivity_drawing_flags(wildcards) -> str:
     statements = {name: claim["statement"] for name, claim in LEDGER["claims"].items()}
     picture = {
-        "columns": sensitivity.columns(CONFIG),
-        "own": sensitivity.own_choice(CONFIG),
+        "columns": choices.columns(CONFIG),
+        "own": choices.own_choice(CONFIG),
         "statements": statements,
     }
     scores = CONFIG["judgement"]["scores"]

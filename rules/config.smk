@@ -8,9 +8,9 @@ from typing import NoReturn
 from snakemake.logging import logger
 
 # Found wherever `--directory` puts the results.
-sys.path.insert(0, os.path.relpath(Path(workflow.basedir) / "rules"))
+sys.path.insert(0, os.path.relpath(Path(workflow.basedir) / "src"))
 
-from config_files import unreadable
+from planning.config_files import unreadable
 
 
 def refuse(lines: list[str]) -> NoReturn:

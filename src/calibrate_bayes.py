@@ -10,20 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_directory, output_file, run
-from mpt import bayes
-from mpt.calibration import reliability, true_links
+from mpt.judgement.calibration import reliability, true_links
 from mpt.kalman import Model
-from mpt.tables import (
-    CALIBRATION,
-    INITIAL,
-    MEASUREMENTS,
-    TRUTH,
-    TableWriter,
-    check_same_dataset,
-    read_scenes,
-    read_truth,
-    write_csv,
-)
+from mpt.tables.calibration import CALIBRATION
+from mpt.tables.dataset import INITIAL, MEASUREMENTS, TRUTH, check_same_dataset, read_scenes, read_truth
+from mpt.tables.files import TableWriter, write_csv
+from mpt.trackers import bayes
 
 BINS = 10
 

@@ -6,8 +6,9 @@ import numpy as np
 
 import pictures
 from command_line import ArgumentParser, existing_file, run
-from mpt.figures import Line, draw_reliability
-from mpt.tables import CALIBRATION, TableReader
+from mpt.drawing.figures import Line, draw_reliability
+from mpt.tables.calibration import CALIBRATION
+from mpt.tables.files import TableReader
 
 TITLE = "Bayes reference; ECE: calibration error"
 

@@ -10,9 +10,10 @@ import numpy as np
 
 import pictures
 from command_line import ArgumentParser, existing_file, run
-from mpt.choices import ITSELF, distinct, findings
-from mpt.tables import TableReader, choice_axes, choices_table
-from mpt.verdict_map import VERDICTS, draw_verdicts
+from mpt.drawing.verdict_map import VERDICTS, draw_verdicts
+from mpt.judgement.choices import ITSELF, distinct, findings
+from mpt.tables.files import TableReader
+from mpt.tables.verdicts import choice_axes, choices_table
 
 
 def main() -> None:

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 
 import pictures
 from command_line import ArgumentParser, existing_file, run
-from mpt.figures import Line, draw_operations
-from mpt.fits import crossing, growth
-from mpt.tables import OPERATIONS, TableReader
+from mpt.drawing.figures import Line, draw_operations
+from mpt.judgement.fits import crossing, growth
+from mpt.tables.files import TableReader
+from mpt.tables.operations import OPERATIONS
 
 VARIANTS = {
     ("mht", "enumerate"): "MHT",

@@ -6,8 +6,9 @@ import numpy as np
 
 import pictures
 from command_line import ArgumentParser, existing_file, run
-from mpt.figures import SYMBOLS, Line, draw_scores
-from mpt.tables import CURVES, TableReader
+from mpt.drawing.figures import SYMBOLS, Line, draw_scores
+from mpt.tables.curves import CURVES
+from mpt.tables.files import TableReader
 
 
 def main() -> None:

@@ -18,7 +18,8 @@ import track_bayes
 import track_control
 import track_mht
 from command_line import ArgumentParser, call, output_file, run
-from mpt.tables import CLAIMS, TableReader, TableWriter, choices_table
+from mpt.tables.files import TableReader, TableWriter
+from mpt.tables.verdicts import CLAIMS, choices_table
 
 TRACKERS = {"track_mht": track_mht, "track_bayes": track_bayes, "track_control": track_control}
 # Sequences and networks are small, and what is compared is made on the same kind of processor.
@@ -34,7 +35,7 @@ def main() -> None:
         type=json.loads,
         required=True,
         metavar="JSON",
-        help='{"models": {…}, "trackers": {…}, …} as rules/sensitivity.py makes it',
+        help='{"models": {…}, "trackers": {…}, …} as planning/choices.py makes it',
     )
     add("--part", required=True, help="the part of the study that the choices are of")
     add(

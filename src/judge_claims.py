@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, json_value, output_file, run
-from mpt import claims
-from mpt.statistics import holm
-from mpt.tables import CLAIMS, OPERATIONS, TableReader, TableWriter, read_tracker_scores, write_csv
+from mpt.judgement import claims
+from mpt.judgement.statistics import holm
+from mpt.tables.files import TableReader, TableWriter, write_csv
+from mpt.tables.operations import OPERATIONS
+from mpt.tables.scores import read_tracker_scores
+from mpt.tables.verdicts import CLAIMS
 
 CONTROLS = ("frozen", "random", "oracle")
 DIRECTIONS = {"better": 1, "worse": -1}
@@ -66,7 +69,7 @@ def main() -> None:
         type=json_value,
         required=True,
         metavar="JSON",
-        help='{"claims": {…}, "figures": {…}} as rules/ledger.py makes it from config.yaml, or - for stdin',
+        help='{"claims": {…}, "figures": {…}} as planning/ledger.py makes it of the config, or - for stdin',
     )
     add("--output", type=output_file, required=True, metavar="F", help="the verdicts as Parquet")
     add("--csv", type=output_file, required=True, metavar="F", help="the verdicts as comma-separated values")

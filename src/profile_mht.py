@@ -24,13 +24,15 @@ from command_line import (
     positive_int,
     run,
 )
-from mpt import emulation, known_work, mht
-from mpt.hardware_counters import HardwareCounters
-from mpt.known_work import CannotCount
-from mpt.mht_operations import FORMULAS
-from mpt.mht_workload import Workload
-from mpt.tables import OPERATIONS, TableWriter
-from mpt.timing import processor_seconds
+from mpt.operations import emulation, known_work
+from mpt.operations.hardware_counters import HardwareCounters
+from mpt.operations.known_work import CannotCount
+from mpt.operations.mht_formulas import FORMULAS
+from mpt.operations.mht_workload import Workload
+from mpt.operations.timing import processor_seconds
+from mpt.tables.files import TableWriter
+from mpt.tables.operations import OPERATIONS
+from mpt.trackers import mht
 
 # Some seconds; and of what there is no formula, a minute or two, being a hundred times as slow.
 MOST_EMULATED = 10**8

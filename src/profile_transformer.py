@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from command_line import ArgumentParser, int_at_least, output_file, positive_int, run
-from mpt.tables import OPERATIONS, TableWriter
-from mpt.timing import processor_seconds
-from mpt.transformer import Architecture, Transformer
-from mpt.transformer_operations import incremental, re_encoded, track_by_re_encoding, track_frame_by_frame
+from mpt.operations.timing import processor_seconds
+from mpt.operations.transformer import incremental, re_encoded, track_by_re_encoding, track_frame_by_frame
+from mpt.tables.files import TableWriter
+from mpt.tables.operations import OPERATIONS
+from mpt.transformer.geometric import Architecture, Transformer
 
 VARIANTS = {
     "incremental": (incremental, track_frame_by_frame),

@@ -16,9 +16,19 @@ from command_line import (
     positive_float,
     run,
 )
-from mpt import tables
-from mpt.isbi import CHALLENGE_GATE
-from mpt.scores import score_tracks, total_noise
+from mpt.scoring.isbi import CHALLENGE_GATE
+from mpt.scoring.scores import score_tracks, total_noise
+from mpt.tables.dataset import (
+    MEASUREMENTS,
+    TRUTH,
+    check_same_dataset,
+    dataset_parameters,
+    read_measurements,
+    read_truth,
+)
+from mpt.tables.files import TableWriter, table_parameters
+from mpt.tables.scores import SCORES, TRACKER_SCORES
+from mpt.tables.tracks import TRACKS, read_tracks
 
 
 def main() -> None:
@@ -64,18 +74,18 @@ def main() -> None:
     if trackers is None and replicates is None:
         if len(arguments.tracks) > 1:
             raise InputError("several --tracks need as many --tracker and --replicate")
-        table, keys = tables.SCORES, [()]
+        table, keys = SCORES, [()]
     else:
-        table, keys = tables.TRACKER_SCORES, _tracker_keys(len(arguments.tracks), trackers, replicates)
+        table, keys = TRACKER_SCORES, _tracker_keys(len(arguments.tracks), trackers, replicates)
     measurements = arguments.measurements or arguments.truth.with_name("measurements.parquet")
-    tables.check_same_dataset(
+    check_same_dataset(
         {
-            arguments.truth: tables.TRUTH,
-            measurements: tables.MEASUREMENTS,
-            **dict.fromkeys(arguments.tracks, tables.TRACKS),
+            arguments.truth: TRUTH,
+            measurements: MEASUREMENTS,
+            **dict.fromkeys(arguments.tracks, TRACKS),
         }
     )
-    dataset = tables.dataset_parameters(arguments.truth, tables.TRUTH)
+    dataset = dataset_parameters(arguments.truth, TRUTH)
     if dataset["frames"] < 2:
         raise InputError(f"{arguments.truth}: one frame has no links to score")
     tolerance = arguments.tolerance * total_noise(dataset)
@@ -90,7 +100,7 @@ def main() -> None:
             for key, path in zip(keys, arguments.tracks, strict=True)
         ],
     }
-    with tables.TableWriter(arguments.output, table, parameters) as writer:
+    with TableWriter(arguments.output, table, parameters) as writer:
         for key, path in sorted(zip(keys, arguments.tracks, strict=True)):
             for experiments, columns in _score(arguments.truth, measurements, path, tolerance):
                 repeated = {
@@ -112,15 +122,15 @@ def _tracker_keys(files: int, trackers: list[str] | None, replicates: list[int] 
 
 
 def _tracker_parameters(path) -> dict:
-    parameters = tables.table_parameters(path, tables.TRACKS)
+    parameters = table_parameters(path, TRACKS)
     return {name: value for name, value in parameters.items() if name != "dataset"}
 
 
 def _score(truth_path, measurements_path, tracks_path, tolerance):
     blocks = zip(
-        tables.read_truth(truth_path),
-        tables.read_measurements(measurements_path),
-        tables.read_tracks(tracks_path),
+        read_truth(truth_path),
+        read_measurements(measurements_path),
+        read_tracks(tracks_path),
         strict=True,
     )
     for truth, (measured, measurements), tracks in blocks:

@@ -18,7 +18,8 @@ from command_line import (
     seed,
 )
 from mpt.motion import Stream, simulate
-from mpt.tables import ROWS_PER_GROUP, DatasetWriter
+from mpt.tables.dataset import DatasetWriter
+from mpt.tables.files import ROWS_PER_GROUP
 
 
 def main() -> None:

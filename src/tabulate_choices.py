@@ -6,8 +6,9 @@ Where a choice makes a claim compare a tracker with itself, the verdict says so:
 import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, output_file, run
-from mpt.choices import ITSELF, of_itself
-from mpt.tables import TableReader, TableWriter, choice_axes, choices_table, write_csv
+from mpt.judgement.choices import ITSELF, of_itself
+from mpt.tables.files import TableReader, TableWriter, write_csv
+from mpt.tables.verdicts import choice_axes, choices_table
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, output_file, run
-from mpt.tables import OPERATIONS, TableReader, TableWriter, write_csv
+from mpt.tables.files import TableReader, TableWriter, write_csv
+from mpt.tables.operations import OPERATIONS
 
 
 def main() -> None:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, json_value, output_file, run
-from mpt.fits import ScalingLaw, scaling_law
-from mpt.statistics import Interval, interval
-from mpt.tables import CURVES, SCORES, TableWriter, read_tracker_scores, write_csv
+from mpt.judgement.fits import ScalingLaw, scaling_law
+from mpt.judgement.statistics import Interval, interval
+from mpt.tables.curves import CURVES
+from mpt.tables.files import TableWriter, write_csv
+from mpt.tables.scores import SCORES, read_tracker_scores
 
 SCORE_NAMES = [name for name in SCORES.schema.names if name not in SCORES.key]
 

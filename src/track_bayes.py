@@ -5,8 +5,10 @@ noises are in the unit of the dataset, velocities in that unit per frame.
 """
 
 from command_line import ArgumentParser, existing_file, non_negative_float, output_file, run
-from mpt import bayes, tables
 from mpt.kalman import PROCESS_NOISE_MODELS, Model
+from mpt.tables.dataset import dataset_parameters, read_scenes
+from mpt.tables.tracks import TrackWriter
+from mpt.trackers import bayes
 
 
 def main() -> None:
@@ -51,9 +53,9 @@ def main() -> None:
         for name in ("process_noise", "measurement_noise", "velocity_spread", "process_noise_model")
     }
     model = Model(**settings)
-    dataset = tables.dataset_parameters(arguments.measurements)
-    with tables.TrackWriter(arguments.output, {"tracker": "bayes", **settings, "dataset": dataset}) as writer:
-        for scenes in tables.read_scenes(arguments.measurements, arguments.initial):
+    dataset = dataset_parameters(arguments.measurements)
+    with TrackWriter(arguments.output, {"tracker": "bayes", **settings, "dataset": dataset}) as writer:
+        for scenes in read_scenes(arguments.measurements, arguments.initial):
             writer.write(scenes.experiments, *bayes.track(scenes.measurements, scenes.initial, model))
 
 

@@ -7,8 +7,18 @@ velocities in that unit per frame.
 import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, non_negative_float, output_file, run, seed
-from mpt import controls, tables
 from mpt.kalman import PROCESS_NOISE_MODELS, Model
+from mpt.tables.dataset import (
+    INITIAL,
+    MEASUREMENTS,
+    TRUTH,
+    check_same_dataset,
+    dataset_parameters,
+    read_scenes,
+    read_truth,
+)
+from mpt.tables.tracks import TrackWriter
+from mpt.trackers import controls
 
 MODEL_FLAGS = ("process_noise", "measurement_noise", "velocity_spread")
 NEEDED = {"frozen": (), "random": ("seed",), "oracle": ("truth", *MODEL_FLAGS)}
@@ -61,20 +71,20 @@ def main() -> None:
     for name in needed:
         if getattr(arguments, name) is None:
             raise InputError(f"--control {arguments.control} needs --{name.replace('_', '-')}")
-    inputs = {arguments.measurements: tables.MEASUREMENTS, arguments.initial: tables.INITIAL}
+    inputs = {arguments.measurements: MEASUREMENTS, arguments.initial: INITIAL}
     parameters = {name: getattr(arguments, name) for name in needed if name != "truth"}
     if arguments.control == "oracle":
-        inputs[arguments.truth] = tables.TRUTH
+        inputs[arguments.truth] = TRUTH
         parameters["process_noise_model"] = arguments.process_noise_model
         model = Model(**parameters)
-        truths = tables.read_truth(arguments.truth)
-    tables.check_same_dataset(inputs)
-    dataset = tables.dataset_parameters(arguments.measurements)
+        truths = read_truth(arguments.truth)
+    check_same_dataset(inputs)
+    dataset = dataset_parameters(arguments.measurements)
 
-    with tables.TrackWriter(
+    with TrackWriter(
         arguments.output, {"tracker": arguments.control, **parameters, "dataset": dataset}
     ) as writer:
-        for scenes in tables.read_scenes(arguments.measurements, arguments.initial):
+        for scenes in read_scenes(arguments.measurements, arguments.initial):
             if arguments.control == "frozen":
                 tracks = controls.frozen(scenes.measurements, scenes.initial)
             elif arguments.control == "random":

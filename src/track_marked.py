@@ -7,9 +7,9 @@ Without an emulator it leaves nothing behind but compiled kernels.
 import json
 
 from command_line import ArgumentParser, run
-from mpt.emulation import mark
-from mpt.known_work import loops
-from mpt.mht_workload import Workload
+from mpt.operations.emulation import mark
+from mpt.operations.known_work import loops
+from mpt.operations.mht_workload import Workload
 
 
 def main() -> None:

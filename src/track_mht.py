@@ -6,8 +6,11 @@ from contextlib import ExitStack
 import numpy as np
 
 from command_line import ArgumentParser, existing_file, non_negative_float, output_file, positive_int, run
-from mpt import kalman, mht
-from mpt.tables import MARGINS, TableWriter, TrackWriter, dataset_parameters, read_scenes
+from mpt import kalman
+from mpt.tables.dataset import dataset_parameters, read_scenes
+from mpt.tables.files import TableWriter
+from mpt.tables.tracks import MARGINS, TrackWriter
+from mpt.trackers import mht
 
 ESTIMATES = {
     "filtered": lambda model, path, initial: kalman.filter_states(model, path, initial)[0],

@@ -17,9 +17,10 @@ from command_line import (
     positive_int,
     run,
 )
-from mpt.devices import DEVICES, choose_device
-from mpt.model_file import load_model
-from mpt.tables import TrackWriter, dataset_parameters, dataset_shape, read_scenes
+from mpt.tables.dataset import dataset_parameters, dataset_shape, read_scenes
+from mpt.tables.tracks import TrackWriter
+from mpt.transformer.devices import DEVICES, choose_device
+from mpt.transformer.model_file import load_model
 
 # Detections tracked at a time, over all replicates; bounds the memory of the cached keys and values.
 DETECTIONS_AT_A_TIME = 90_000

@@ -27,22 +27,22 @@ from command_line import (
     run,
     seed,
 )
-from mpt.devices import DEVICES, PRECISIONS, choose_device
-from mpt.model_file import FORMAT, read_plain, save_model, write_whole
 from mpt.motion import Stream, simulate
-from mpt.tables import (
+from mpt.tables.dataset import (
     INITIAL,
-    LEARNING_CURVE,
     MEASUREMENTS,
     TRUTH,
-    TableWriter,
     check_same_dataset,
     dataset_parameters,
     read_scenes,
     read_truth,
 )
-from mpt.training import MODES, Divergence, Schedule, Sequences, Training, closed_loop_scores
-from mpt.transformer import Architecture, Transformer
+from mpt.tables.files import TableWriter
+from mpt.tables.learning_curve import LEARNING_CURVE
+from mpt.transformer.devices import DEVICES, PRECISIONS, choose_device
+from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer.model_file import FORMAT, read_plain, save_model, write_whole
+from mpt.transformer.training import MODES, Divergence, Schedule, Sequences, Training, closed_loop_scores
 
 UNLIMITED = "unlimited"
 # Of an epoch where every batch is simulated afresh.

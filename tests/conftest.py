@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import command_line
-from mpt import motion, tables
+from mpt import motion
+from mpt.tables.dataset import DatasetWriter
 from workflow import snakemake
 
 SOURCES = Path(__file__).parents[1] / "src"
@@ -106,7 +107,7 @@ def dataset(tmp_path):
         half_width = model.pop("half_width")
         confinement = None if half_width is None else {"half_width": half_width}
         parameters = {**model, "experiments": experiments, "confinement": confinement}
-        with tables.DatasetWriter(tmp_path / name, parameters) as writer:
+        with DatasetWriter(tmp_path / name, parameters) as writer:
             writer.write(numbers, simulation.positions, simulation.measurements, simulation.detection)
         return tmp_path / name
 

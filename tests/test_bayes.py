@@ -5,8 +5,13 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from damage import DAMAGES
-from mpt import bayes, metrics, mht, motion, tables
+from mpt import motion
 from mpt.kalman import Model
+from mpt.scoring import links
+from mpt.tables.dataset import dataset_parameters, read_scenes
+from mpt.tables.files import table_parameters
+from mpt.tables.tracks import TRACKS, read_tracks
+from mpt.trackers import bayes, mht
 
 MODEL = Model(process_noise=1.5, measurement_noise=7.0, velocity_spread=0.1)
 
@@ -26,7 +31,7 @@ def owners(detection):
 
 def true_links(assigned, detection):
     """Count the true links between detections of each experiment."""
-    return metrics.association_jaccard(metrics.detection_owners(assigned, detection)).true_positives
+    return links.association_jaccard(links.detection_owners(assigned, detection)).true_positives
 
 
 @pytest.mark.parametrize("particles", [2, 3])
@@ -173,16 +178,16 @@ def test_the_script_writes_the_tracks_and_how_they_were_made(dataset, run_script
     output = tmp_path / "tracks.parquet"
     result = run_script("track_bayes.py", *flags(directory), "--output", output)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    (scenes,) = tables.read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
+    (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
     positions, detection = bayes.track(scenes.measurements, scenes.initial, Model(1.5, 2.0, 0.1))
-    (tracks,) = tables.read_tracks(output)
+    (tracks,) = read_tracks(output)
     np.testing.assert_array_equal(tracks.positions, positions)
     np.testing.assert_array_equal(tracks.detection, detection)
-    assert tables.table_parameters(output, tables.TRACKS) == {
+    assert table_parameters(output, TRACKS) == {
         **NOISE_FLAGS,
         "tracker": "bayes",
         "process_noise_model": "position",
-        "dataset": tables.dataset_parameters(directory / "measurements.parquet"),
+        "dataset": dataset_parameters(directory / "measurements.parquet"),
     }
 
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mpt import bayes, tables
-from mpt.calibration import reliability, true_links
+from mpt.judgement.calibration import reliability, true_links
 from mpt.kalman import Model
+from mpt.tables.dataset import read_scenes
+from mpt.trackers import bayes
 
 MODEL = {"process_noise": 1.5, "measurement_noise": 7.0, "velocity_spread": 0.1}
 
@@ -69,7 +70,7 @@ def test_the_reference_is_calibrated_and_one_told_too_little_noise_is_not(run_sc
 def test_every_link_is_in_the_bin_of_its_probability(run_script, dataset, tmp_path):
     directory = dataset(experiments=30, measurement_noise=7.0)
     table = pd.read_parquet(calibrate(run_script, tmp_path, [directory], [MODEL]))
-    (scenes,) = tables.read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
+    (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
     weights = bayes.posterior(scenes.measurements, scenes.initial, Model(**MODEL))
     probabilities = bayes.link_probabilities(weights, 6, 2)[..., 0, 0].ravel()
     counts, _ = np.histogram(probabilities, np.linspace(0, 1, 11))

@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mpt import claims, tables
-from mpt.claims import CONTRADICTED, SUPPORTED, UNDECIDED, Claim, judge, verdict
-from mpt.statistics import Effect
+from mpt.judgement import claims
+from mpt.judgement.claims import CONTRADICTED, SUPPORTED, UNDECIDED, Claim, judge, verdict
+from mpt.judgement.statistics import Effect
+from mpt.tables.files import TableWriter
+from mpt.tables.operations import OPERATIONS
+from mpt.tables.scores import TRACKER_SCORES
 
 
 def draw_curves(rng, means, replicates=5, sequences=60, training=0.02):
@@ -207,12 +210,12 @@ def write_scores(path, means, sequences=40, first=0):
                 jaccard = mean + 0.01 * rng.normal()
                 rows.append((tracker, replicate, experiment, jaccard))
     table = pd.DataFrame(rows, columns=["tracker", "replicate", "experiment", "jaccard"])
-    columns = {name: np.zeros(len(table)) for name in tables.TRACKER_SCORES.schema.names}
+    columns = {name: np.zeros(len(table)) for name in TRACKER_SCORES.schema.names}
     columns |= {name: table[name].to_numpy() for name in table}
     columns |= {"position_error": 2 - columns["jaccard"], "gated_jaccard": columns["jaccard"]}
     for name in ("true_positives", "false_positives", "false_negatives", "swaps"):
         columns[name] = columns[name].astype(int)
-    with tables.TableWriter(path, tables.TRACKER_SCORES, {}) as writer:
+    with TableWriter(path, TRACKER_SCORES, {}) as writer:
         writer.write(columns)
     return path
 
@@ -344,7 +347,7 @@ def test_scores_that_do_not_serve_are_refused(refusal, tmp_path, scores, outputs
 )
 def test_operations_that_were_not_counted_are_refused(refusal, tmp_path, outputs, flops, missing):
     path = tmp_path / "f.parquet"
-    with tables.TableWriter(path, tables.OPERATIONS, {}) as writer:
+    with TableWriter(path, OPERATIONS, {}) as writer:
         writer.write(
             {
                 "tracker": np.array(["mht"] * 3),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from config_files import MOST_VALUES, unreadable
-from configuration import canonical, problems
-from ledger import ledger
-from studies import SECTIONS, experiments_for, plan
+
+from planning.config_files import MOST_VALUES, unreadable
+from planning.configuration import canonical, problems
+from planning.ledger import ledger
+from planning.studies import SECTIONS, experiments_for, plan
 
 PROJECT = Path(__file__).parents[1]
 SCHEMA = PROJECT / "schemas/config.schema.yaml"
@@ -267,7 +268,10 @@ def test_the_schema_knows_the_choices_of_the_scripts():
     import track_control
     import track_mht
     import train
-    from mpt import devices, kalman, mht, tables, training
+    from mpt import kalman
+    from mpt.tables.scores import SCORES
+    from mpt.trackers import mht
+    from mpt.transformer import devices, training
 
     definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
     assert definitions["process_noise_model"]["enum"] == list(kalman.PROCESS_NOISE_MODELS)
@@ -278,7 +282,7 @@ def test_the_schema_knows_the_choices_of_the_scripts():
     assert definitions["training"]["properties"]["precision"]["enum"] == list(devices.PRECISIONS)
     assert definitions["training_data"]["properties"]["batches"]["then"]["const"] == train.UNLIMITED
     counts = {"experiment", "true_positives", "false_positives", "false_negatives"}
-    assert set(definitions["scores"]["items"]["enum"]) == set(tables.SCORES.schema.names) - counts
+    assert set(definitions["scores"]["items"]["enum"]) == set(SCORES.schema.names) - counts
 
 
 def test_each_value_that_the_paper_does_not_state_says_so(config):

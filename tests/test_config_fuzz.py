@@ -6,17 +6,17 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-import sensitivity
 import yaml
-from config_files import unreadable
-from configuration import canonical, problems
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from ledger import ledger
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
-from studies import plan
 
+from planning import choices
+from planning.config_files import unreadable
+from planning.configuration import canonical, problems
+from planning.ledger import ledger
+from planning.studies import plan
 from workflow import clone, snakemake
 
 PROJECT = Path(__file__).parents[1]
@@ -137,10 +137,10 @@ def test_a_thousand_mutations_are_planned_or_refused_readably():
         if not lines:
             jobs = plan(config)
             ledger(config, jobs)
-            for part in sensitivity.PARTS:
-                for scene in sensitivity.scenes(config, part):
+            for part in choices.PARTS:
+                for scene in choices.scenes(config, part):
                     assert re.fullmatch(r"[A-Za-z0-9_.+-]{1,240}", scene)
-                    assert sensitivity.work(config, part, scene)["choices"]
+                    assert choices.work(config, part, scene)["choices"]
             for name in [*jobs.test_sets, *jobs.training_sets, *jobs.models, *(t for t, _ in jobs.told)]:
                 assert re.fullmatch(r"[A-Za-z0-9_.+-]{1,240}", name)
 

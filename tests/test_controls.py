@@ -6,8 +6,13 @@ import pytest
 from scipy import stats
 
 from damage import DAMAGES
-from mpt import controls, motion, tables
+from mpt import motion
 from mpt.kalman import Model
+from mpt.tables.dataset import dataset_parameters, read_truth
+from mpt.tables.files import TableReader, table_parameters
+from mpt.tables.scores import SCORES
+from mpt.tables.tracks import TRACKS, read_tracks
+from mpt.trackers import controls
 
 MODEL = {"process_noise": 1.5, "measurement_noise": 2.0, "velocity_spread": 0.1}
 
@@ -94,8 +99,8 @@ def track(run_script, tmp_path):
         )
         result = run_script("track_control.py", "--control", control, *files, *flags, "--output", output)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-        (tracks,) = tables.read_tracks(output)
-        return output, tracks, tables.table_parameters(output, tables.TRACKS)
+        (tracks,) = read_tracks(output)
+        return output, tracks, table_parameters(output, TRACKS)
 
     return run
 
@@ -113,7 +118,7 @@ def oracle_flags(directory, **changes):
 
 def test_each_control_writes_tracks_that_say_how_they_were_made(dataset, track):
     directory = dataset()
-    data = tables.dataset_parameters(directory / "measurements.parquet")
+    data = dataset_parameters(directory / "measurements.parquet")
     _, frozen, parameters = track(directory, "frozen")
     assert parameters == {"tracker": "frozen", "dataset": data}
     assert (frozen.detection == -1).all()
@@ -127,7 +132,7 @@ def test_each_control_writes_tracks_that_say_how_they_were_made(dataset, track):
         "process_noise_model": "position",
         "dataset": data,
     }
-    (truth,) = tables.read_truth(directory / "truth.parquet")
+    (truth,) = read_truth(directory / "truth.parquet")
     np.testing.assert_array_equal(oracle.detection[:, 1:], truth.detection[:, 1:])
     for tracks in (frozen, random, oracle):
         np.testing.assert_array_equal(tracks.experiments, [0, 1, 2, 3])
@@ -150,7 +155,7 @@ def test_random_links_at_chance_and_the_oracle_errs_as_its_covariance_says(
             *("--truth", directory / "truth.parquet", "--tracks", path, "--output", output),
             check=True,
         )
-        with tables.TableReader(output, tables.SCORES) as reader:
+        with TableReader(output, SCORES) as reader:
             scores[control] = reader.read()
     # Half of the 14,850 transitions are wrong, so that JC is (1 − ½) / (1 + ½).
     wrong = scores["random"]["swaps"].sum() / (150 * 99)

@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from damage import DAMAGES, edit
 from draw_operations import draw
-from mpt.figures import Line, axis_label, draw_scores, symbols
-from mpt.tables import CURVES, OPERATIONS, TRACKER_SCORES, TableReader, TableWriter
+from mpt.drawing.figures import Line, axis_label, draw_scores, symbols
+from mpt.tables.curves import CURVES
+from mpt.tables.files import TableReader, TableWriter
+from mpt.tables.operations import OPERATIONS
+from mpt.tables.scores import TRACKER_SCORES
 
 LOOK = (
     "--title",

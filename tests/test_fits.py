@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from mpt import fits
+from mpt.judgement import fits
 
 EXPERIMENTS = np.array([1, 2, 5, 10, 20, 50, 100])
 

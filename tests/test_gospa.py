@@ -9,7 +9,7 @@ from stonesoup.types.groundtruth import GroundTruthPath, GroundTruthState
 from stonesoup.types.state import State
 from stonesoup.types.track import Track
 
-from mpt.gospa import gospa
+from mpt.scoring.gospa import gospa
 
 
 def gospa_by_stone_soup(estimated, true, cutoff, switching_penalty):

@@ -7,9 +7,9 @@ from types import ModuleType
 import pytest
 from pypapi import events, exceptions, papi_low
 
-from mpt import known_work
-from mpt.hardware_counters import HardwareCounters
-from mpt.known_work import CannotCount
+from mpt.operations import known_work
+from mpt.operations.hardware_counters import HardwareCounters
+from mpt.operations.known_work import CannotCount
 
 
 class Processor:

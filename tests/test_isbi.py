@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from mpt.isbi import isbi_scores
+from mpt.scoring.isbi import isbi_scores
 
 
 def at(y, frames=6):

@@ -8,8 +8,8 @@ from laptrack.scores import calc_scores
 from scipy.optimize import linear_sum_assignment
 from sympy.combinatorics import Permutation
 
-from mpt import metrics
 from mpt.matching import match, matched_distances
+from mpt.scoring import links
 
 
 def random_walks(rng, experiments, frames, particles, error):
@@ -41,7 +41,7 @@ def jaccard_by_laptrack(true_edges, predicted_edges):
 @pytest.mark.parametrize("particles", [1, 2, 3, 4, 5, 7])
 def test_link_jaccard_is_that_of_laptrack(particles):
     estimated, true = random_walks(np.random.default_rng(particles), 20, 30, particles, error=1.5)
-    score = metrics.link_jaccard(match(estimated, true))
+    score = links.link_jaccard(match(estimated, true))
     true_edges = edges([[p] * 30 for p in range(particles)])
     for b in range(20):
         matching = np.array(
@@ -58,14 +58,14 @@ def test_link_jaccard_of_two_particles_follows_from_the_fraction_of_wrong_transi
     first = np.concatenate([np.zeros((50, 1), int), np.cumsum(wrong, axis=1) % 2], axis=1)
     matching = np.stack([first, 1 - first], axis=2)
     e = wrong.mean(axis=1)
-    np.testing.assert_allclose(metrics.link_jaccard(matching).jaccard, (1 - e) / (1 + e), rtol=1e-12)
+    np.testing.assert_allclose(links.link_jaccard(matching).jaccard, (1 - e) / (1 + e), rtol=1e-12)
 
 
 def test_gated_jaccard_takes_links_with_a_distant_end_for_wrong():
     estimated, true = random_walks(np.random.default_rng(1), 30, 25, 3, error=1.5)
     matching = match(estimated, true)
     distances = matched_distances(estimated, true, matching)
-    jaccard = metrics.link_jaccard(matching, distances <= 2.0).jaccard
+    jaccard = links.link_jaccard(matching, distances <= 2.0).jaccard
     true_edges = edges([[p] * 25 for p in range(3)])
     for b in range(30):
         # A distant position is a node that no true link has.
@@ -77,7 +77,7 @@ def test_gated_jaccard_takes_links_with_a_distant_end_for_wrong():
             for n in range(3)
         ]
         assert jaccard[b] == jaccard_by_laptrack(true_edges, edges(nodes))
-    assert (jaccard < metrics.link_jaccard(matching).jaccard).mean() > 0.9
+    assert (jaccard < links.link_jaccard(matching).jaccard).mean() > 0.9
 
 
 def test_association_jaccard_is_that_of_laptrack():
@@ -89,7 +89,7 @@ def test_association_jaccard_is_that_of_laptrack():
         rng.random(detection.shape) < 0.6, detection, rng.integers(-1, particles, detection.shape)
     )
     assigned[:, 0] = -1
-    score = metrics.association_jaccard(metrics.detection_owners(assigned, detection))
+    score = links.association_jaccard(links.detection_owners(assigned, detection))
     for b in range(experiments):
         true_edges = edges(detection[b].T.tolist())
         nodes = assigned[b].T.tolist()
@@ -111,7 +111,7 @@ def test_swaps_are_the_transpositions_between_successive_matchings():
         )
         for frames in matching.tolist()
     ]
-    np.testing.assert_array_equal(metrics.swaps(matching), expected)
+    np.testing.assert_array_equal(links.swaps(matching), expected)
 
 
 def test_position_error_and_fraction_within_leave_out_the_known_frame():
@@ -119,10 +119,10 @@ def test_position_error_and_fraction_within_leave_out_the_known_frame():
     estimated = true + np.array([3.0, 4.0])
     estimated[:, 0] += 1000
     distances = matched_distances(estimated, true, match(estimated, true))
-    np.testing.assert_allclose(metrics.position_error(distances), 5)
-    assert metrics.within_tolerance(distances, 5.001).tolist() == [1, 1, 1]
-    assert metrics.within_tolerance(distances, 4.999).tolist() == [0, 0, 0]
+    np.testing.assert_allclose(links.position_error(distances), 5)
+    assert links.within_tolerance(distances, 5.001).tolist() == [1, 1, 1]
+    assert links.within_tolerance(distances, 4.999).tolist() == [0, 0, 0]
     estimated[0, 3:, 0] = true[0, 3:, 0]
     distances = matched_distances(estimated, true, match(estimated, true))
-    assert metrics.within_tolerance(distances, 4.999)[0] == pytest.approx(3 / 10)
-    assert metrics.position_error(distances)[0] == pytest.approx(5 * np.sqrt(7 / 10))
+    assert links.within_tolerance(distances, 4.999)[0] == pytest.approx(3 / 10)
+    assert links.position_error(distances)[0] == pytest.approx(5 * np.sqrt(7 / 10))

@@ -16,9 +16,9 @@ from stonesoup.types.state import GaussianState
 from stonesoup.updater.kalman import KalmanUpdater
 
 import integer_program
-from mpt import mht
 from mpt.errors import InputError
 from mpt.kalman import Model
+from mpt.trackers import mht
 
 PRIOR = Model(1.5, 2.0, 0.3)
 

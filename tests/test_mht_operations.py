@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import profile_mht
-from mpt import emulation, known_work, mht
-from mpt.emulation import Emulator
-from mpt.known_work import CannotCount
-from mpt.mht_operations import FORMULAS
-from mpt.mht_workload import Workload
-from mpt.tables import OPERATIONS, TableReader
+from mpt.operations import emulation, known_work
+from mpt.operations.emulation import Emulator
+from mpt.operations.known_work import CannotCount
+from mpt.operations.mht_formulas import FORMULAS
+from mpt.operations.mht_workload import Workload
+from mpt.tables.files import TableReader
+from mpt.tables.operations import OPERATIONS
+from mpt.trackers import mht
 
 SCENE = {
     "process_noise": 1.5,

@@ -121,12 +121,15 @@ CHANGES_OF_FILES = {
     "a fresh clone": (clone_anew, {}),
     "files touched": (touch, {}),
     "a comment in config.yaml": (append("config.yaml", "# A comment."), {}),
-    "how tracks are scored": (append("src/mpt/metrics.py", "PERFECT = 1"), SCORED),
+    "how tracks are scored": (append("src/mpt/scoring/links.py", "PERFECT = 1"), SCORED),
     "the MHT": (
-        append("src/mpt/mht.py", "CUTOFF = None"),
+        append("src/mpt/trackers/mht.py", "CUTOFF = None"),
         {"track_mht": 9, "profile_mht": 1, "tabulate_operations": 1, **SCORED, **DRAWN},
     ),
-    "how transformers are trained": (append("src/mpt/training.py", "PATIENCE = None"), LEARNT | SCORED),
+    "how transformers are trained": (
+        append("src/mpt/transformer/training.py", "PATIENCE = None"),
+        LEARNT | SCORED,
+    ),
     "how scores are drawn": (
         append("src/draw_scores.py", "INCH = 25.4"),
         {"draw_scores": 6, "summarise_run": 1},

@@ -6,27 +6,30 @@ import numpy as np
 import pytest
 
 from damage import DAMAGES
-from mpt import tables
-from mpt.scores import score_tracks
+from mpt.scoring.scores import score_tracks
+from mpt.tables.dataset import dataset_parameters, read_measurements, read_truth
+from mpt.tables.files import TableReader
+from mpt.tables.scores import SCORES, TRACKER_SCORES
+from mpt.tables.tracks import TrackWriter, read_tracks
 
 
 def truth_of(directory):
     """Return the whole truth of a dataset."""
-    blocks = list(tables.read_truth(directory / "truth.parquet"))
+    blocks = list(read_truth(directory / "truth.parquet"))
     names = ("experiments", "positions", "detection")
     return [np.concatenate([getattr(block, name) for block in blocks]) for name in names]
 
 
 def measurements_of(directory):
-    return np.concatenate([m for _, m in tables.read_measurements(directory / "measurements.parquet")])
+    return np.concatenate([m for _, m in read_measurements(directory / "measurements.parquet")])
 
 
 def write_tracks(directory, name, positions, detection):
     """Write tracks of a dataset; returns their path."""
     experiments, _, _ = truth_of(directory)
     path = directory / f"{name}.parquet"
-    parameters = {"tracker": name, "dataset": tables.dataset_parameters(directory / "measurements.parquet")}
-    with tables.TrackWriter(path, parameters) as writer:
+    parameters = {"tracker": name, "dataset": dataset_parameters(directory / "measurements.parquet")}
+    with TrackWriter(path, parameters) as writer:
         writer.write(experiments, positions, detection)
     return path
 
@@ -44,11 +47,11 @@ def tracks_with_errors(directory, name, seed):
 def score(run_script, tmp_path):
     """Return score(directory, *flags, table): the columns and parameters that the script wrote."""
 
-    def run(directory, *flags, table=tables.SCORES):
+    def run(directory, *flags, table=SCORES):
         output = tmp_path / "scores.parquet"
         result = run_script("score.py", "--truth", directory / "truth.parquet", *flags, "--output", output)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-        with tables.TableReader(output, table) as reader:
+        with TableReader(output, table) as reader:
             return reader.read(), reader.parameters
 
     return run
@@ -119,7 +122,7 @@ def test_many_experiments_are_scored_as_one_by_one(dataset, score):
     path = tracks_with_errors(directory, "wrong", seed=0)
     scores, parameters = score(directory, "--tracks", path)
     _, positions, detection = truth_of(directory)
-    tracks = list(tables.read_tracks(path))
+    tracks = list(read_tracks(path))
     assert len(tracks) > 1
     assert scores["experiment"].tolist() == list(range(1200))
     for b in [0, 1, 1091, 1092, 1199]:
@@ -142,7 +145,7 @@ def test_several_trackers_make_one_table_sorted_by_tracker_and_replicate(dataset
     paths = {name: tracks_with_errors(directory, name, seed) for seed, name in enumerate("abc")}
     flags = ["--tracks", paths["a"], paths["b"], "--tracks", paths["c"]]
     flags += ["--tracker", "z", "mht", "z", "--replicate", "1", "0", "0"]
-    scores, parameters = score(directory, *flags, table=tables.TRACKER_SCORES)
+    scores, parameters = score(directory, *flags, table=TRACKER_SCORES)
     assert scores["tracker"].tolist() == ["mht"] * 4 + ["z"] * 8
     assert scores["replicate"].tolist() == [0] * 8 + [1] * 4
     assert scores["experiment"].tolist() == [0, 1, 2, 3] * 3

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from configuration import canonical
-from sensitivity import axes, changed, columns, own_choice, scenes, work
 
-from mpt.choices import distinct
-from mpt.tables import CLAIMS, TableWriter, choices_table
+from mpt.judgement.choices import distinct
+from mpt.tables.files import TableWriter
+from mpt.tables.verdicts import CLAIMS, choices_table
+from planning.choices import axes, changed, columns, own_choice, scenes, work
+from planning.configuration import canonical
 
 PROJECT = Path(__file__).parents[1]
 TEXT = (PROJECT / "config.yaml").read_text()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from conftest import SOURCES
-from mpt import motion, tables
+from mpt import motion
+from mpt.tables.dataset import INITIAL, MEASUREMENTS, TRUTH, dataset_parameters, read_scenes, read_truth
 
 MODEL = {
     "frames": 8,
@@ -48,8 +49,8 @@ def contents(directory):
 
 
 def read(directory):
-    scenes = list(tables.read_scenes(directory / "measurements.parquet", directory / "initial.parquet"))
-    truth = list(tables.read_truth(directory / "truth.parquet"))
+    scenes = list(read_scenes(directory / "measurements.parquet", directory / "initial.parquet"))
+    truth = list(read_truth(directory / "truth.parquet"))
     return (
         np.concatenate([block.experiments for block in scenes]),
         np.concatenate([block.measurements for block in scenes]),
@@ -80,8 +81,8 @@ def test_the_tables_hold_the_simulation_and_its_parameters(simulated, half_width
         "stream": stream,
         "confinement": None if half_width is None else {"half_width": half_width},
     }
-    for table in (tables.TRUTH, tables.INITIAL, tables.MEASUREMENTS):
-        assert tables.dataset_parameters(directory / f"{table.name}.parquet", table) == parameters
+    for table in (TRUTH, INITIAL, MEASUREMENTS):
+        assert dataset_parameters(directory / f"{table.name}.parquet", table) == parameters
 
 
 def test_the_same_flags_give_the_same_bytes(simulated):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mpt import statistics
+from mpt.judgement import statistics
 
 
 def draw_scores(rng, replicates, sequences, training, sequence=0.05, run=0.03):

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from damage import DAMAGES, edit, set_value
-from mpt import tables
 from mpt.errors import InputError
+from mpt.tables import dataset, files
+from mpt.tables.dataset import TRUTH, DatasetWriter, dataset_parameters, read_scenes, read_truth
+from mpt.tables.files import TableReader, TableWriter
+from mpt.tables.scores import SCORES, TRACKER_SCORES
+from mpt.tables.tracks import TrackWriter, read_tracks
 
 few_files = settings(max_examples=40)
 PARAMETERS = {"seed": 1, "confinement": None}
@@ -34,7 +38,7 @@ def scenes(draw):
 def write_dataset(directory, experiments, positions, measurements, detection, blocks=1):
     B, T, N = detection.shape
     parameters = {**PARAMETERS, "experiments": B, "frames": T, "particles": N}
-    with tables.DatasetWriter(directory, parameters) as writer:
+    with DatasetWriter(directory, parameters) as writer:
         for block in np.array_split(np.arange(B), min(blocks, B)):
             writer.write(experiments[block], positions[block], measurements[block], detection[block])
     return directory / "measurements.parquet", directory / "initial.parquet", directory / "truth.parquet"
@@ -47,7 +51,8 @@ def joined(blocks, field):
 @pytest.fixture
 def small_row_groups(monkeypatch):
     """Cut files into many row groups."""
-    monkeypatch.setattr(tables, "ROWS_PER_GROUP", 7)
+    for module in (files, dataset):
+        monkeypatch.setattr(module, "ROWS_PER_GROUP", 7)
 
 
 @pytest.mark.usefixtures("small_row_groups")
@@ -58,13 +63,13 @@ def test_a_dataset_is_read_as_it_was_written(tmp_path_factory, scene, per_block)
     measurements_path, initial_path, truth_path = write_dataset(directory, *scene)
     experiments, positions, measurements, detection = scene
 
-    read = list(tables.read_scenes(measurements_path, initial_path, per_block))
+    read = list(read_scenes(measurements_path, initial_path, per_block))
     assert [len(block.experiments) for block in read[:-1]] == [per_block] * (len(read) - 1)
     np.testing.assert_array_equal(joined(read, "experiments"), experiments)
     np.testing.assert_array_equal(joined(read, "measurements"), measurements)
     np.testing.assert_array_equal(joined(read, "initial"), positions[:, 0])
 
-    truth = list(tables.read_truth(truth_path, per_block))
+    truth = list(read_truth(truth_path, per_block))
     np.testing.assert_array_equal(joined(truth, "experiments"), experiments)
     np.testing.assert_array_equal(joined(truth, "positions"), positions)
     np.testing.assert_array_equal(joined(truth, "detection"), detection)
@@ -80,9 +85,9 @@ def test_tracks_are_read_as_they_were_written(tmp_path_factory, scene, per_block
     detection = np.where(assigned, detection, -1)
     path = tmp_path_factory.mktemp("tracks") / "tracks.parquet"
     shape = {"experiments": B, "frames": T, "particles": N}
-    with tables.TrackWriter(path, {"tracker": "test", "dataset": shape}) as writer:
+    with TrackWriter(path, {"tracker": "test", "dataset": shape}) as writer:
         writer.write(experiments, positions, detection)
-    read = list(tables.read_tracks(path, per_block))
+    read = list(read_tracks(path, per_block))
     np.testing.assert_array_equal(joined(read, "experiments"), experiments)
     np.testing.assert_array_equal(joined(read, "positions"), positions)
     np.testing.assert_array_equal(joined(read, "detection"), detection)
@@ -92,9 +97,9 @@ def test_tracks_are_read_as_they_were_written(tmp_path_factory, scene, per_block
 def test_tracks_without_any_assignment_have_null_detections(tmp_path):
     path = tmp_path / "tracks.parquet"
     shape = {"experiments": 1, "frames": 3, "particles": 2}
-    with tables.TrackWriter(path, {"tracker": "test", "dataset": shape}) as writer:
+    with TrackWriter(path, {"tracker": "test", "dataset": shape}) as writer:
         writer.write(np.array([0]), np.zeros((1, 3, 2, 2)), None)
-    (read,) = tables.read_tracks(path)
+    (read,) = read_tracks(path)
     assert read.detection.tolist() == [[[-1, -1]] * 3]
     assert pd.read_parquet(path)["detection"].isna().all()
 
@@ -148,8 +153,8 @@ def test_columns_are_those_that_other_libraries_see(dataset):
 
 def read_all(name, directory):
     if name == "truth":
-        return list(tables.read_truth(directory / "truth.parquet"))
-    return list(tables.read_scenes(directory / "measurements.parquet", directory / "initial.parquet"))
+        return list(read_truth(directory / "truth.parquet"))
+    return list(read_scenes(directory / "measurements.parquet", directory / "initial.parquet"))
 
 
 @pytest.mark.parametrize("name", ["measurements", "truth"])
@@ -167,7 +172,7 @@ def test_damage_is_refused_by_the_name_of_the_file(dataset, name, damage):
 def test_no_flipped_bit_goes_unnoticed(dataset, tmp_path):
     directory = dataset(experiments=2, frames=2)
     path = directory / "truth.parquet"
-    (expected,), parameters = read_all("truth", directory), tables.dataset_parameters(path, tables.TRUTH)
+    (expected,), parameters = read_all("truth", directory), dataset_parameters(path, TRUTH)
     content = path.read_bytes()
     refused = 0
     # A step of 3 with a bit that changes each time meets every bit of a byte.
@@ -178,7 +183,7 @@ def test_no_flipped_bit_goes_unnoticed(dataset, tmp_path):
         path.write_bytes(flipped)
         try:
             (read,) = read_all("truth", directory)
-            found = tables.dataset_parameters(path, tables.TRUTH)
+            found = dataset_parameters(path, TRUTH)
         except InputError:
             refused += 1
             continue
@@ -195,7 +200,7 @@ def test_damaged_parameters_are_refused(dataset):
     assert content.count(b'"frames": 6') == 1
     path.write_bytes(content.replace(b'"frames": 6', b'"frames": 7'))
     with pytest.raises(InputError, match=r"parameters .* are damaged"):
-        tables.dataset_parameters(path)
+        dataset_parameters(path)
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"measurement_noise": 3.0}, {"half_width": 10.0}])
@@ -203,7 +208,7 @@ def test_tables_of_different_datasets_do_not_mix(dataset, change):
     one, other = dataset("one"), dataset("other", **change)
     (name,) = change
     with pytest.raises(InputError) as refusal:
-        list(tables.read_scenes(one / "measurements.parquet", other / "initial.parquet"))
+        list(read_scenes(one / "measurements.parquet", other / "initial.parquet"))
     message = str(refusal.value)
     assert str(one / "measurements.parquet") in message
     assert str(other / "initial.parquet") in message
@@ -213,7 +218,7 @@ def test_tables_of_different_datasets_do_not_mix(dataset, change):
 def test_another_table_is_refused(dataset):
     directory = dataset()
     with pytest.raises(InputError, match=r"measurements\.parquet: unknown column 'frame'; initial has"):
-        list(tables.read_scenes(directory / "measurements.parquet", directory / "measurements.parquet"))
+        list(read_scenes(directory / "measurements.parquet", directory / "measurements.parquet"))
 
 
 @pytest.mark.parametrize(
@@ -261,29 +266,29 @@ def test_two_particles_with_one_detection_are_refused(dataset):
     path = dataset() / "truth.parquet"
     edit(path, lambda table: set_value(set_value(table, "detection", 1, row=14), "detection", 1, row=15))
     with pytest.raises(InputError, match=r"truth.parquet: experiment 1, frame 1: detections \[1, 1\]"):
-        list(tables.read_truth(path))
+        list(read_truth(path))
 
 
 def test_an_assigned_detection_that_is_none_of_the_frame_is_refused(tmp_path):
     path = tmp_path / "tracks.parquet"
     detection = np.zeros((1, 3, 2), int)
     detection[0, 2, 1] = 2
-    with tables.TrackWriter(path, {"dataset": {"experiments": 1, "frames": 3, "particles": 2}}) as writer:
+    with TrackWriter(path, {"dataset": {"experiments": 1, "frames": 3, "particles": 2}}) as writer:
         writer.write(np.array([4]), np.zeros((1, 3, 2, 2)), detection)
     with pytest.raises(InputError, match="experiment 4, frame 2: track 1 has detection 2"):
-        list(tables.read_tracks(path))
+        list(read_tracks(path))
 
 
 def test_tracks_that_do_not_name_their_dataset_are_refused(tmp_path):
     path = tmp_path / "tracks.parquet"
-    with tables.TrackWriter(path, {"tracker": "test"}) as writer:
+    with TrackWriter(path, {"tracker": "test"}) as writer:
         writer.write(np.array([0]), np.zeros((1, 3, 2, 2)), None)
     with pytest.raises(InputError, match="do not say from which dataset"):
-        list(tables.read_tracks(path))
+        list(read_tracks(path))
 
 
 def table_of_scores(experiments, **changes):
-    columns = {name: np.zeros(len(experiments)) for name in tables.SCORES.schema.names}
+    columns = {name: np.zeros(len(experiments)) for name in SCORES.schema.names}
     whole_numbers = ["true_positives", "false_positives", "false_negatives", "swaps"]
     columns.update({name: np.zeros(len(experiments), int) for name in whole_numbers})
     return {**columns, "experiment": np.asarray(experiments), **changes}
@@ -297,9 +302,9 @@ def test_scores_are_read_as_they_were_written_with_text_in_the_key(tmp_path):
         "replicate": np.array([0, 0, 1, 0]),
         **table_of_scores([3, 4, 3, 3], jaccard=jaccard),
     }
-    with tables.TableWriter(path, tables.TRACKER_SCORES, {"of": "test"}) as writer:
+    with TableWriter(path, TRACKER_SCORES, {"of": "test"}) as writer:
         writer.write(columns)
-    with tables.TableReader(path, tables.TRACKER_SCORES) as reader:
+    with TableReader(path, TRACKER_SCORES) as reader:
         assert reader.parameters == {"of": "test"}
         read = reader.read()
     for name in ("tracker", "replicate", "experiment", "jaccard"):
@@ -321,7 +326,7 @@ def test_a_table_that_would_be_refused_is_not_written(tmp_path, columns, words):
     path = tmp_path / "scores.parquet"
     with (
         pytest.raises(InputError, match=words) as refusal,
-        tables.TableWriter(path, tables.SCORES, {}) as writer,
+        TableWriter(path, SCORES, {}) as writer,
     ):
         writer.write(columns)
     assert str(path) in str(refusal.value)
@@ -329,7 +334,7 @@ def test_a_table_that_would_be_refused_is_not_written(tmp_path, columns, words):
 
 
 def test_the_key_is_checked_across_calls(tmp_path):
-    with tables.TableWriter(tmp_path / "scores.parquet", tables.SCORES, {}) as writer:
+    with TableWriter(tmp_path / "scores.parquet", SCORES, {}) as writer:
         writer.write(table_of_scores([0, 1]))
         with pytest.raises(InputError, match="row 2: experiment 1: repeats a row"):
             writer.write(table_of_scores([1, 2]))
@@ -338,12 +343,12 @@ def test_the_key_is_checked_across_calls(tmp_path):
 @pytest.mark.usefixtures("small_row_groups")
 def test_the_key_is_checked_across_row_groups(tmp_path):
     path = tmp_path / "scores.parquet"
-    with tables.TableWriter(path, tables.SCORES, {}) as writer:
+    with TableWriter(path, SCORES, {}) as writer:
         writer.write(table_of_scores(range(20)))
     table = pq.read_table(path)
     pq.write_table(table.take([*range(14), 13, *range(14, 20)]), path, row_group_size=7)
     with pytest.raises(InputError, match="row 14: experiment 13: repeats a row"):
-        tables.TableReader(path, tables.SCORES).read()
+        TableReader(path, SCORES).read()
 
 
 @pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt, SystemExit])
@@ -351,7 +356,7 @@ def test_an_interrupted_writer_leaves_what_was_there(tmp_path, interruption):
     path = tmp_path / "scores.parquet"
 
     def write(experiment, then):
-        with tables.TableWriter(path, tables.SCORES, {"of": experiment}) as writer:
+        with TableWriter(path, SCORES, {"of": experiment}) as writer:
             writer.write(table_of_scores([experiment]))
             then()
 
@@ -368,7 +373,7 @@ def test_an_interrupted_writer_leaves_what_was_there(tmp_path, interruption):
 
 def test_an_interrupted_dataset_leaves_nothing(tmp_path):
     directory = tmp_path / "new"
-    writer = tables.DatasetWriter(directory, PARAMETERS)
+    writer = DatasetWriter(directory, PARAMETERS)
     with pytest.raises(KeyboardInterrupt), writer:
         raise KeyboardInterrupt
     assert not directory.exists()
@@ -393,13 +398,13 @@ def test_a_dataset_is_published_whole_or_not_at_all(dataset, monkeypatch, failin
 
 def test_a_directory_is_no_table(tmp_path):
     with pytest.raises(InputError, match="is a directory"):
-        tables.TableWriter(tmp_path, tables.SCORES, {})
+        TableWriter(tmp_path, SCORES, {})
     with pytest.raises(InputError, match="not a sound Parquet file"):
-        tables.TableReader(tmp_path, tables.SCORES)
+        TableReader(tmp_path, SCORES)
 
 
 def test_files_of_other_kinds_are_refused(tmp_path):
     path = tmp_path / "scores.parquet"
     path.write_text("experiment,jaccard\n0,1.0\n")
     with pytest.raises(InputError, match="not a sound Parquet file"):
-        tables.TableReader(path, tables.SCORES)
+        TableReader(path, SCORES)

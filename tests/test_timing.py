@@ -2,7 +2,7 @@
 
 import pytest
 
-from mpt import timing
+from mpt.operations import timing
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,11 @@ import pytest
 import damage
 import track_mht
 from conftest import SOURCES
-from mpt import kalman, mht, tables
+from mpt import kalman
+from mpt.tables.dataset import dataset_parameters, read_scenes
+from mpt.tables.files import TableReader, table_parameters
+from mpt.tables.tracks import MARGINS, TRACKS, read_tracks
+from mpt.trackers import mht
 
 PRIOR = {"--process-noise": 1.5, "--measurement-noise": 2, "--velocity-spread": 0.1}
 
@@ -36,7 +40,7 @@ def track(monkeypatch, tmp_path):
         command = ["track_mht.py", *arguments(directory, **flags), "--output", output]
         monkeypatch.setattr(sys, "argv", list(map(str, command)))
         track_mht.main()
-        (tracks,) = tables.read_tracks(output)
+        (tracks,) = read_tracks(output)
         return tracks
 
     return run
@@ -44,7 +48,7 @@ def track(monkeypatch, tmp_path):
 
 def expected(directory, lookback=3):
     """Return the scenes, what the library decides, and each track's own measurements."""
-    (scenes,) = tables.read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
+    (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
     model = kalman.Model(*PRIOR.values())
     decisions = mht.track(scenes.measurements, scenes.initial, lookback, model)
     return scenes, model, decisions, decisions.path(scenes.measurements, scenes.initial)
@@ -56,13 +60,13 @@ def test_filtered_positions_along_the_decided_path_are_written_with_their_parame
     directory, output = dataset(experiments=3, frames=9), tmp_path / "tracks.parquet"
     result = run_script("track_mht.py", *arguments(directory), "--output", output)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    (tracks,) = tables.read_tracks(output)
+    (tracks,) = read_tracks(output)
     scenes, model, decisions, path = expected(directory)
     np.testing.assert_array_equal(tracks.experiments, scenes.experiments)
     np.testing.assert_array_equal(tracks.detection, decisions.detection)
     np.testing.assert_array_equal(tracks.positions, kalman.filter_states(model, path, scenes.initial)[0])
     np.testing.assert_array_equal(tracks.positions[:, 0], scenes.initial)
-    assert tables.table_parameters(output, tables.TRACKS) == {
+    assert table_parameters(output, TRACKS) == {
         "tracker": "mht",
         "lookback": 3,
         "process_noise": 1.5,
@@ -72,7 +76,7 @@ def test_filtered_positions_along_the_decided_path_are_written_with_their_parame
         "solver": "enumerate",
         "node_limit": mht.NODE_LIMIT,
         "estimate": "filtered",
-        "dataset": tables.dataset_parameters(directory / "measurements.parquet"),
+        "dataset": dataset_parameters(directory / "measurements.parquet"),
     }
 
 
@@ -91,7 +95,7 @@ def test_smoothed_positions_or_the_detections_can_be_asked_for(track, dataset):
 def test_margins_are_written_beside_the_tracks(track, dataset, tmp_path, solver):
     directory = dataset(frames=7, particles=3)
     track(directory, solver=solver, margin=tmp_path / "margins.parquet")
-    with tables.TableReader(tmp_path / "margins.parquet", tables.MARGINS) as reader:
+    with TableReader(tmp_path / "margins.parquet", MARGINS) as reader:
         margins = reader.read()
     _, _, decisions, _ = expected(directory)
     np.testing.assert_allclose(margins["margin"], decisions.margin[:, 1:].ravel(), rtol=1e-9)
@@ -101,7 +105,7 @@ def test_margins_are_written_beside_the_tracks(track, dataset, tmp_path, solver)
 
 def test_a_track_without_an_alternative_has_no_margin(track, dataset, tmp_path):
     track(dataset(particles=1), margin=tmp_path / "margins.parquet")
-    with tables.TableReader(tmp_path / "margins.parquet", tables.MARGINS) as reader:
+    with TableReader(tmp_path / "margins.parquet", MARGINS) as reader:
         assert np.ma.getmaskarray(reader.read()["margin"]).all()
 
 

@@ -9,9 +9,11 @@ import torch
 
 import damage
 import track_transformer
-from mpt import tables
-from mpt.model_file import load_model, save_model
-from mpt.transformer import Architecture, Transformer
+from mpt.tables.dataset import dataset_parameters, read_scenes
+from mpt.tables.files import TableReader
+from mpt.tables.tracks import TRACKS, read_tracks
+from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer.model_file import load_model, save_model
 
 CPU = torch.device("cpu")
 PARAMETERS = {"seed": 3}
@@ -57,9 +59,9 @@ def refused(refusal_here, dataset, model, tmp_path):
 
 
 def read(path):
-    with tables.TableReader(path, tables.TRACKS) as reader:
+    with TableReader(path, TRACKS) as reader:
         parameters = reader.parameters
-    blocks = list(tables.read_tracks(path))
+    blocks = list(read_tracks(path))
     names = ("experiments", "positions", "detection")
     return [np.concatenate([getattr(block, name) for block in blocks]) for name in names], parameters
 
@@ -70,7 +72,7 @@ def test_each_replicate_writes_the_tracks_of_its_network(run_script, dataset, mo
     outputs = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
     result = run_script("track_transformer.py", *arguments(directory, model), "--output", *outputs)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    (scenes,) = tables.read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
+    (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
     network, _ = load_model(model, CPU)
     for replicate, output in enumerate(outputs):
         (experiments, positions, detection), parameters = read(output)
@@ -84,7 +86,7 @@ def test_each_replicate_writes_the_tracks_of_its_network(run_script, dataset, mo
         assert parameters["tracker"] == "transformer"
         assert parameters["replicate"] == replicate
         assert parameters["training"] == PARAMETERS
-        assert parameters["dataset"] == tables.dataset_parameters(directory / "measurements.parquet")
+        assert parameters["dataset"] == dataset_parameters(directory / "measurements.parquet")
 
 
 def test_one_replicate_or_longer_sequences_can_be_asked_for(dataset, model, tmp_path, monkeypatch):
@@ -93,7 +95,7 @@ def test_one_replicate_or_longer_sequences_can_be_asked_for(dataset, model, tmp_
     monkeypatch.setattr("sys.argv", ["track_transformer.py", *map(str, flags)])
     track_transformer.main()
     (_, positions, _), parameters = read(output)
-    (scenes,) = tables.read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
+    (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
     expected = load_model(model, CPU)[0].track(
         *(torch.from_numpy(x).expand(2, *x.shape) for x in (scenes.measurements, scenes.initial))
     )

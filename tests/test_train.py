@@ -14,9 +14,11 @@ import torch
 
 import damage
 import train
-from mpt import tables
-from mpt.model_file import load_model
 from mpt.motion import Stream, simulate
+from mpt.tables.dataset import dataset_parameters, read_measurements, read_truth
+from mpt.tables.files import TableReader
+from mpt.tables.learning_curve import LEARNING_CURVE
+from mpt.transformer.model_file import load_model
 
 CPU = torch.device("cpu")
 NETWORK = ["--dimension", 8, "--heads", 2, "--pointers", 2, "--feedforward", 8]
@@ -73,9 +75,9 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(dataset, run_scr
 
     network, parameters = load_model(straight, CPU)
     assert (network.replicates, network.architecture.frames) == (2, 6)
-    assert parameters["dataset"] == tables.dataset_parameters(directory / "measurements.parquet")
+    assert parameters["dataset"] == dataset_parameters(directory / "measurements.parquet")
     assert parameters["schedule"]["epochs"] == 40
-    with tables.TableReader(straight.with_name("learning_curve.parquet"), tables.LEARNING_CURVE) as reader:
+    with TableReader(straight.with_name("learning_curve.parquet"), LEARNING_CURVE) as reader:
         curve = reader.read()
     assert curve["replicate"].tolist() == [0] * 5 + [1] * 5
     assert curve["epoch"].tolist() == [0, 10, 20, 30, 40] * 2
@@ -131,12 +133,12 @@ def test_a_training_that_diverges_names_step_and_last_good_checkpoint(dataset, t
 def test_replicates_learn_from_blocks_of_the_datasets_in_order(dataset, monkeypatch):
     directories = dataset("one", experiments=4), dataset("two", experiments=5, seed=2)
     sequences = train.TrainingSet(flags_of(monkeypatch, "--dataset", *directories)).sequences(7)
-    whole = [next(tables.read_truth(d / "truth.parquet")) for d in directories]
+    whole = [next(read_truth(d / "truth.parquet")) for d in directories]
     for found, name in ((sequences.truth, "positions"), (sequences.detection, "detection")):
         expected = np.concatenate([getattr(truth, name) for truth in whole])
         assert np.array_equal(found[0], expected[:3])
         assert np.array_equal(found[1], expected[3:6])
-    measured = [next(tables.read_measurements(d / "measurements.parquet"))[1] for d in directories]
+    measured = [next(read_measurements(d / "measurements.parquet"))[1] for d in directories]
     assert np.array_equal(sequences.measurements.reshape(6, 6, 2, 2), np.concatenate(measured)[:6])
 
 
@@ -147,7 +149,7 @@ def test_unlimited_batches_are_fresh_in_every_epoch_and_follow_the_model_of_the_
     assert epochs[0].truth.shape == (2, 6, 6, 2, 2)
     everything = np.concatenate([epoch.truth.reshape(-1, 24) for epoch in epochs])
     validation = training_set.validation()[1].reshape(-1, 24)
-    test = next(tables.read_truth(directory / "truth.parquet")).positions.reshape(-1, 24)
+    test = next(read_truth(directory / "truth.parquet")).positions.reshape(-1, 24)
     together = np.concatenate([everything, validation, test])
     assert len(np.unique(together[:, :4], axis=0)) == len(together) == 36 + 3 + 1
     assert np.abs(everything).max() <= 6

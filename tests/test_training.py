@@ -9,11 +9,14 @@ import pytest
 import torch
 from scipy import stats
 
-from mpt import controls, kalman, metrics, mht, motion, training
+from mpt import kalman, motion
 from mpt.kalman import Model
 from mpt.matching import match, matched_distances
-from mpt.training import CLOSED_LOOP, TEACHER_FORCING, Divergence, Schedule, Sequences, Training
-from mpt.transformer import Architecture, Transformer
+from mpt.scoring import links
+from mpt.trackers import controls, mht
+from mpt.transformer import training
+from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer.training import CLOSED_LOOP, TEACHER_FORCING, Divergence, Schedule, Sequences, Training
 
 CPU = torch.device("cpu")
 SCHEDULE = Schedule(
@@ -306,8 +309,8 @@ def test_training_learns_to_track_sequences_it_never_saw():
 def scores_of(tracks, positions):
     matching = match(tracks, positions)
     distances = matched_distances(tracks, positions, matching)
-    error = np.sqrt(np.mean(metrics.position_error(distances) ** 2))
-    return metrics.link_jaccard(matching).jaccard.mean(), error
+    error = np.sqrt(np.mean(links.position_error(distances) ** 2))
+    return links.link_jaccard(matching).jaccard.mean(), error
 
 
 def test_scores_of_a_network_are_those_of_its_tracks_whatever_the_blocks(monkeypatch):
@@ -321,7 +324,7 @@ def test_scores_of_a_network_are_those_of_its_tracks_whatever_the_blocks(monkeyp
         tracks = tracks[0].numpy()
         matching = match(tracks, made.positions)
         squared = matched_distances(tracks, made.positions, matching)[:, 1:] ** 2
-        expected.append([metrics.link_jaccard(matching).jaccard.mean(), np.sqrt(squared.mean())])
+        expected.append([links.link_jaccard(matching).jaccard.mean(), np.sqrt(squared.mean())])
     for at_a_time in (300, 6):
         monkeypatch.setattr(training, "_TRACKED_AT_A_TIME", at_a_time)
         found = training.closed_loop_scores(network, made.measurements, made.positions)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mpt.errors import InputError
-from mpt.transformer import Architecture, IncrementalDecoding, Transformer
+from mpt.transformer.geometric import Architecture, IncrementalDecoding, Transformer
 
 FRAMES = 8
 SEQUENCES = 3
@@ -60,7 +60,7 @@ def closed_loop(network, z, start):
 
 
 class PlainNetwork:
-    """One replicate for one sequence, token by token, after the docstring of mpt.transformer and Fig. 1."""
+    """One replicate for one sequence, token by token, after the docstring of the network and Fig. 1."""
 
     def __init__(self, network, replicate=0):
         self.size = network.architecture

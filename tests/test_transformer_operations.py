@@ -10,9 +10,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mpt.tables import OPERATIONS, TableReader
-from mpt.transformer import Architecture, Transformer
-from mpt.transformer_operations import (
+from mpt.operations.transformer import (
     Operations,
     by_operator,
     count,
@@ -21,6 +19,9 @@ from mpt.transformer_operations import (
     track_by_re_encoding,
     track_frame_by_frame,
 )
+from mpt.tables.files import TableReader
+from mpt.tables.operations import OPERATIONS
+from mpt.transformer.geometric import Architecture, Transformer
 
 ARCHITECTURE = Architecture(
     particles=2,

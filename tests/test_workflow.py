@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from studies import plan
 
+from planning.studies import plan
 from workflow import PROJECT, SMALL, jobs, snakemake, written
 
 # Trains three models and runs each kind of tracker.

@@ -25,10 +25,10 @@ import record
 
 import integer_program as program
 import profile_mht
-from mpt import mht
 from mpt.kalman import Model
-from mpt.mht_operations import FORMULAS
 from mpt.motion import simulate
+from mpt.operations.mht_formulas import FORMULAS
+from mpt.trackers import mht
 
 MOTION = {"process_noise": 1.5, "initial_spread": 5.0, "drift_spread": 0.1, "seed": 4242}
 REPETITIONS = 7

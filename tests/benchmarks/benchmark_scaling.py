@@ -17,10 +17,10 @@ from pathlib import Path
 import record
 import yaml
 
-sys.path.insert(0, str(record.ROOT / "rules"))
+sys.path.insert(0, str(record.ROOT / "src"))
 
-from configuration import canonical, problems
-from studies import Plan, experiments_for, plan
+from planning.configuration import canonical, problems
+from planning.studies import Plan, experiments_for, plan
 
 DEFAULT = canonical(yaml.safe_load((record.ROOT / "config.yaml").read_text()))
 # The study of docs/scaling.md: noises, lengths, experiments per batch, replicates.

@@ -30,11 +30,15 @@ import record
 import torch
 import yaml
 
-from mpt import tables
 from mpt.matching import pairwise_distances
 from mpt.motion import simulate
-from mpt.transformer import Architecture, Transformer
-from mpt.transformer_operations import track_frame_by_frame
+from mpt.operations.transformer import track_frame_by_frame
+from mpt.tables.dataset import read_truth
+from mpt.tables.files import TableReader
+from mpt.tables.learning_curve import LEARNING_CURVE
+from mpt.tables.scores import SCORES
+from mpt.tables.tracks import read_tracks
+from mpt.transformer.geometric import Architecture, Transformer
 
 SEED = 4242
 MOTION = {"particles": 2, "process_noise": 1.5, "initial_spread": 5, "drift_spread": 0.1}
@@ -107,16 +111,16 @@ class Bench:
 
     def score(self, test: Path, tracks: list[Path]) -> Scores:
         """Score each of the tracks."""
-        true = np.concatenate([block.positions for block in tables.read_truth(test / "truth.parquet")])
+        true = np.concatenate([block.positions for block in read_truth(test / "truth.parquet")])
         jaccard, error, together = [], [], []
         for path in tracks:
             output = path.with_suffix(".scores.parquet")
             self.run("score.py", output, truth=test / "truth.parquet", tracks=path)
-            with tables.TableReader(output, tables.SCORES) as reader:
+            with TableReader(output, SCORES) as reader:
                 scores = reader.read()
             jaccard.append(scores["jaccard"].mean())
             error.append(np.sqrt(np.mean(scores["position_error"] ** 2)))
-            positions = np.concatenate([block.positions for block in tables.read_tracks(path)])
+            positions = np.concatenate([block.positions for block in read_tracks(path)])
             nearest = pairwise_distances(positions, true).argmin(-1)
             together.append((nearest[..., 0] == nearest[..., 1]).mean())
         return Scores(*map(np.array, (jaccard, error, together)))
@@ -224,9 +228,7 @@ def stopping(quick: bool) -> Iterator[record.Finding]:
                 model, _ = bench.train(
                     dataset, REPLICATES, **{**size, "epochs": number, "validate_every": number}
                 )
-                with tables.TableReader(
-                    model.with_name("learning_curve.parquet"), tables.LEARNING_CURVE
-                ) as reader:
+                with TableReader(model.with_name("learning_curve.parquet"), LEARNING_CURVE) as reader:
                     curve = reader.read()
                 last = curve["epoch"] == curve["epoch"].max()
                 errors[-1].append(curve["position_error"][last].mean())

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-from mpt.statistics import LEVEL
+from mpt.judgement.statistics import LEVEL
 
 
 class Reliability(NamedTuple):

@@ -21,9 +21,9 @@ Of a window of w frames there are, with histories numbered as in mpt.enumeration
 
 import numpy as np
 
-from mpt import enumeration
 from mpt.compiled import compiled
-from mpt.enumeration import TIE
+from mpt.trackers import enumeration
+from mpt.trackers.enumeration import TIE
 
 _NOTHING = np.full(3, -1)
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpt import assignment, enumeration
 from mpt.errors import InputError
 from mpt.kalman import Model
+from mpt.trackers import assignment, enumeration
 
 SOLVERS = ("enumerate", "refilter", "assignment")
 NODE_LIMIT = 10_000_000

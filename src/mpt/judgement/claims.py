@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpt.fits import crossing, growth, scaling_law
-from mpt.statistics import LEVEL, Effect, contrast, holm
+from mpt.judgement.fits import crossing, growth, scaling_law
+from mpt.judgement.statistics import LEVEL, Effect, contrast, holm
 
 Curve = Mapping[float, np.ndarray]
 Terms = list[tuple[float, np.ndarray]]

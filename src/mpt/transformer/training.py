@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from mpt.errors import InputError
 from mpt.matching import match, matched_distances
-from mpt.transformer import IncrementalDecoding, Transformer
+from mpt.transformer.geometric import IncrementalDecoding, Transformer
 
 CLOSED_LOOP, TEACHER_FORCING = "closed_loop", "teacher_forcing"
 MODES = (CLOSED_LOOP, TEACHER_FORCING)

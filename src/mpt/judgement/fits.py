@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from mpt.statistics import LEVEL, Effect, resampled_means
+from mpt.judgement.statistics import LEVEL, Effect, resampled_means
 
 # Below, x^(−α) is a straight line in log x; above, a step after the first point: whatever α is.
 ALPHA_RANGE = (0.05, 5.0)

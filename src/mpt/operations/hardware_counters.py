@@ -7,8 +7,8 @@ multiply–add as one operation. So each set of events counts loops of known wor
 from collections.abc import Callable
 from statistics import median
 
-from mpt import known_work
-from mpt.known_work import CannotCount
+from mpt.operations import known_work
+from mpt.operations.known_work import CannotCount
 
 # Names in pypapi.events, most telling first; a set's counts add up.
 EVENT_SETS = (("PAPI_DP_OPS", "PAPI_SP_OPS"), ("PAPI_DP_OPS",), ("PAPI_FP_OPS",))

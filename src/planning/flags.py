@@ -2,7 +2,7 @@
 
 import shlex
 
-from studies import Plan
+from planning.studies import Plan
 
 
 def flags(settings: dict) -> str:

@@ -6,7 +6,7 @@ refused.
 
 from math import factorial
 
-from studies import Plan, StudyError
+from planning.studies import Plan, StudyError
 
 # How profile_transformer.py lets the transformer track.
 TRANSFORMER_VARIANTS = ("incremental", "re_encoded")

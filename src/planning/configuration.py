@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from config_files import SafeLoader
 from jsonschema import Draft202012Validator
-from ledger import ledger
-from sensitivity import trial_configs
-from studies import StudyError, plan, tracker_settings
+
+from planning.choices import trial_configs
+from planning.config_files import SafeLoader
+from planning.ledger import ledger
+from planning.studies import StudyError, plan, tracker_settings
 
 
 def canonical(value):

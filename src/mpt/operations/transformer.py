@@ -19,7 +19,7 @@ from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_handles import get_shape
 from torch import nn
 
-from mpt.transformer import Architecture, IncrementalDecoding, Transformer
+from mpt.transformer.geometric import Architecture, IncrementalDecoding, Transformer
 
 
 class Operations(NamedTuple):

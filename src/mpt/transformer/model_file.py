@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from mpt.errors import InputError
-from mpt.transformer import Architecture, Transformer
+from mpt.transformer.geometric import Architecture, Transformer
 
 FORMAT = "multiple-particle-tracking transformer 3"
 

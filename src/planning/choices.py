@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from copy import deepcopy
 from itertools import product
 
-import commands
-from ledger import OF_OPERATIONS, ledger
-from studies import SECTIONS, Plan, StudyError, plan
+from planning import flags as commands
+from planning.flags import flags
+from planning.ledger import OF_OPERATIONS, ledger
+from planning.studies import SECTIONS, Plan, StudyError, plan
 
 PARTS = ("axes", "grid")
 DEFAULT = "default"
@@ -203,19 +204,19 @@ def _methods(jobs: Plan, claim: dict) -> set[str]:
 
 def _add(config: dict, jobs: Plan, dataset: str, tracker: str, result: dict) -> tuple[str, str]:
     """Add what a point of a curve needs to the work; returns the names of dataset and tracker there."""
-    tables = {"simulate": commands.test_set(config, jobs, dataset), "score": commands.flags(config["scores"])}
+    tables = {"simulate": commands.test_set(config, jobs, dataset), "score": flags(config["scores"])}
     unique = _name(result["datasets"], "d", tables)
     trackers = result["tracked"].setdefault(unique, [])
     if tracker in jobs.models:
         data = commands.training_set(config, jobs, jobs.training_set_of[tracker])
-        model = {"simulate": data, "train": commands.flags(jobs.models[tracker])}
+        model = {"simulate": data, "train": flags(jobs.models[tracker])}
         how = {"model": _name(result["models"], "m", model), "replicates": config["replicates"]}
     else:
         settings = jobs.told[tracker, dataset]
         script = TRACKING[
             "control" if "control" in settings else "mht" if "lookback" in settings else "bayes"
         ]
-        how = {"script": script, "flags": commands.flags(settings)}
+        how = {"script": script, "flags": flags(settings)}
     name = _name(result["trackers"], "t", how)
     if name not in trackers:
         trackers.append(name)
@@ -232,9 +233,9 @@ def _name(named: dict, letter: str, content: dict) -> str:
     return name
 
 
-def flags(config: dict, part: str, scene: str) -> str:
+def judging_flags(config: dict, part: str, scene: str) -> str:
     """Return the flags of judge_choices.py."""
     text = json.dumps(work(config, part, scene), ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > LONGEST_WORK:
         raise StudyError(f"sensitivity.axes: the choices of {scene} are too many for the command of one job")
-    return commands.flags({"work": text, "part": part})
+    return flags({"work": text, "part": part})

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpt.known_work import CannotCount
+from mpt.operations.known_work import CannotCount
 
 PLUGIN_SOURCE = Path(__file__).parents[1] / "counting/arithmetic.c"
 EMULATOR = "qemu-x86_64"

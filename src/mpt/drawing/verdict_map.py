@@ -13,8 +13,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from mpt.choices import ITSELF
-from mpt.figures import symbols, words
+from mpt.drawing.figures import symbols, words
+from mpt.judgement.choices import ITSELF
 
 # In the order of the legend; the marks are for those who see no colours.
 VERDICTS = {

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mpt import assignment, enumeration, mht, motion
+from mpt import motion
 from mpt.kalman import Model
+from mpt.trackers import assignment, enumeration, mht
 
 
 class Workload:

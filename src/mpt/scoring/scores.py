@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from mpt import metrics
-from mpt.gospa import gospa
-from mpt.isbi import isbi_scores
 from mpt.matching import match, matched_distances
+from mpt.scoring import links
+from mpt.scoring.gospa import gospa
+from mpt.scoring.isbi import isbi_scores
 
 
 def total_noise(parameters: dict) -> float:
@@ -40,21 +40,21 @@ def score_tracks(
     """
     matching = match(estimated, true)
     distances = matched_distances(estimated, true, matching)
-    links = metrics.link_jaccard(matching)
+    kept = links.link_jaccard(matching)
     isbi = isbi_scores(estimated[:, 1:], true[:, 1:])
     unassigned = (assigned[:, 1:] < 0).all(axis=(1, 2))
     if unassigned.any():
         nearest = match(estimated[unassigned], measurements[unassigned])
         assigned = assigned.astype(np.intp)
         assigned[unassigned] = nearest
-    owners = metrics.detection_owners(assigned, detection)
+    owners = links.detection_owners(assigned, detection)
     return {
-        **links._asdict(),
-        "association_jaccard": metrics.association_jaccard(owners).jaccard,
-        "position_error": metrics.position_error(distances),
-        "swaps": metrics.swaps(matching),
-        "within_tolerance": metrics.within_tolerance(distances, tolerance),
-        "gated_jaccard": metrics.link_jaccard(matching, distances <= tolerance).jaccard,
+        **kept._asdict(),
+        "association_jaccard": links.association_jaccard(owners).jaccard,
+        "position_error": links.position_error(distances),
+        "swaps": links.swaps(matching),
+        "within_tolerance": links.within_tolerance(distances, tolerance),
+        "gated_jaccard": links.link_jaccard(matching, distances <= tolerance).jaccard,
         "isbi_alpha": isbi.alpha,
         "isbi_beta": isbi.beta,
         "isbi_jsc": isbi.jsc,

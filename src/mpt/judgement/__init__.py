@@ -1,0 +1,1 @@
+"""From scores and counts to verdicts: statistics, fitted laws, claims."""

@@ -1,0 +1,1 @@
+"""Floating-point operations and processor time, counted for every tracker."""

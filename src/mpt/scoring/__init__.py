@@ -1,0 +1,1 @@
+"""What tracks are worth against the truth."""

@@ -1,0 +1,24 @@
+"""What a figure of scores draws, a row per point."""
+
+import pyarrow as pa
+
+from mpt.tables.files import make_table
+
+# What a figure of scores draws: a curve's number and name, a point's x, and the mean over test sequences and
+# replicates between the ends of its 95 % interval.
+CURVES = make_table(
+    "curves",
+    {"score": pa.string(), "curve": pa.int16(), "x": pa.float64()},
+    {
+        "label": pa.string(),
+        "method": pa.string(),
+        "dataset": pa.string(),
+        "tracker": pa.string(),
+        "replicates": pa.int16(),
+        "experiments": pa.int32(),
+        "mean": pa.float64(),
+        "low": pa.float64(),
+        "high": pa.float64(),
+        "sequence_half_width": pa.float64(),
+    },
+)

@@ -1,0 +1,60 @@
+"""The scores of tracks, a row per experiment."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from mpt.errors import InputError
+from mpt.tables.files import TableReader, make_table
+
+_SCORES = {
+    "true_positives": pa.int32(),
+    "false_positives": pa.int32(),
+    "false_negatives": pa.int32(),
+    "jaccard": pa.float64(),
+    "association_jaccard": pa.float64(),
+    "position_error": pa.float64(),
+    "swaps": pa.int32(),
+    "within_tolerance": pa.float64(),
+    "gated_jaccard": pa.float64(),
+    "isbi_alpha": pa.float64(),
+    "isbi_beta": pa.float64(),
+    "isbi_jsc": pa.float64(),
+    "isbi_jsc_theta": pa.float64(),
+    "gospa": pa.float64(),
+}
+
+
+SCORES = make_table("scores", {"experiment": pa.int32()}, _SCORES)
+
+
+# The scores of several trackers on one dataset.
+TRACKER_SCORES = make_table(
+    "tracker scores", {"tracker": pa.string(), "replicate": pa.int16(), "experiment": pa.int32()}, _SCORES
+)
+
+
+def read_tracker_scores(
+    path: str | os.PathLike, trackers: Sequence[str], names: Sequence[str]
+) -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
+    """Yield each tracker, its experiments (B,) and its scores by name, (R, B): a row per replicate.
+
+    Raises InputError if the table lacks a tracker, or if its replicates are not of the same experiments.
+    """
+    with TableReader(path, TRACKER_SCORES) as reader:
+        rows = reader.read()
+    for tracker in trackers:
+        of_tracker = rows["tracker"] == tracker
+        replicates = len(np.unique(rows["replicate"][of_tracker]))
+        if not replicates:
+            raise InputError(f"{path}: has no scores of {tracker}")
+        experiments = rows["experiment"][of_tracker]
+        if (
+            len(experiments) % replicates
+            or (experiments.reshape(replicates, -1) != experiments[: len(experiments) // replicates]).any()
+        ):
+            raise InputError(f"{path}: the replicates of {tracker} are not of the same experiments")
+        columns = {name: rows[name][of_tracker].reshape(replicates, -1) for name in names}
+        yield tracker, experiments[: len(experiments) // replicates], columns

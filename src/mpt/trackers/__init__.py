@@ -1,0 +1,1 @@
+"""The trackers that need no training."""
