@@ -25,6 +25,8 @@ benchmark: .venv/installed-dev
 	pip install --disable-pip-version-check --requirement $<
 	touch $@
 
-.venv/installed-dev: requirements-dev.txt requirements-cluster.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt requirements-cluster.txt requirements-htcondor.txt .venv/installed
 	pip install --disable-pip-version-check --requirement $<
+	pip install --disable-pip-version-check --no-deps --upgrade --target .venv/htcondor \
+	    --requirement requirements-htcondor.txt
 	touch $@

@@ -11,23 +11,8 @@ include: "rules/config.smk"
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-# Of `--sdm apptainer`: a file beside results/, made from the Dockerfile (profiles/README.md says how).
+# For `--sdm apptainer`: a file beside results/, made from the Dockerfile (profiles/README.md says how).
 container: "container.sif"
-
-
-# Seconds each: on a cluster, in the Snakemake that submits the others.
-localrules:
-    all,
-    write_config,
-    tabulate_scores,
-    draw_scores,
-    tabulate_operations,
-    draw_operations,
-    judge_claims,
-    draw_calibration,
-    tabulate_choices,
-    draw_choices,
-    summarise_run,
 
 
 include: "rules/common.smk"
@@ -35,7 +20,7 @@ include: "rules/simulate.smk"
 include: "rules/train.smk"
 include: "rules/track.smk"
 include: "rules/score.smk"
-include: "rules/profile.smk"
+include: "rules/operations.smk"
 include: "rules/figures.smk"
 include: "rules/calibration.smk"
 include: "rules/claims.smk"
@@ -51,8 +36,20 @@ rule all:
         claims_files(),
         calibration_files(),
         expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
+    localrule: True
 
 
 rule sensitivity:
     input:
         sensitivity_files,
+    localrule: True
+
+
+onsuccess:
+    said = ["Done."]
+    if claims_files():
+        said.append("Which claims hold: results/claims.md")
+    shown = [figure for figure in figures() if Path(f"results/figures/{figure}.png").exists()]
+    if shown:
+        said.append(f"Figures, each with its table: results/figures/ ({', '.join(shown)})")
+    logger.info("\n".join([*said, "What the names of files mean: docs/names.md"]))

@@ -1,18 +1,42 @@
-"""The Bayes reference's calibration: whether links are true as often as it says, on every test set it tracks."""
+"""Calibration: whether links are true as often as a method says, on every test set where one gives probabilities."""
 
 
-rule calibrate_bayes:
+def calibration_files() -> list[str]:
+    return [f"results/calibration.{format}" for format in FORMATS] if PLAN.calibrated() else []
+
+
+def calibration_sources(wildcards) -> list[str]:
+    (script,) = {PLAN.methods[method].calibration for method, _ in PLAN.calibrated().values()}
+    return list(map(str, files_of(Path(script))))
+
+
+def calibrated_tables(wildcards) -> list[str]:
+    names = ("truth", "initial", "measurements")
+    return [path for dataset in PLAN.calibrated() for path in test_set_tables(dataset, *names)]
+
+
+def calibration_flags(wildcards) -> str:
+    told = PLAN.calibrated()
+    directories = [f"results/data/test/{dataset}" for dataset in told]
+    return flags({"datasets": directories, "models": json.dumps([settings for _, settings in told.values()])})
+
+
+def calibration_drawing_flags(wildcards) -> str:
+    look = {"palette": PLAN.methods["mht"].style["palette"]}
+    return flags(look | {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]})
+
+
+rule calibrate:
     input:
-        script=script("calibrate_bayes"),
-        modules=modules("calibrate_bayes"),
-        datasets=weighed_files,
+        sources=calibration_sources,
+        datasets=calibrated_tables,
     output:
         parquet="results/calibration.parquet",
         csv="results/calibration.csv",
     log:
-        "results/logs/calibrate_bayes.log",
+        "results/logs/calibrate.log",
     benchmark:
-        "results/benchmarks/calibrate_bayes.tsv"
+        "results/benchmarks/calibrate.tsv"
     conda:
         "../envs/mht.yaml"
     threads: 1
@@ -22,13 +46,12 @@ rule calibrate_bayes:
     params:
         flags=calibration_flags,
     shell:
-        "python {input.script:q} {params.flags} --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} {params.flags} --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
 
 
 rule draw_calibration:
     input:
-        script=script("draw_calibration"),
-        modules=modules("draw_calibration"),
+        sources=sources("draw_calibration.py"),
         table="results/calibration.parquet",
     output:
         png="results/calibration.png",
@@ -37,6 +60,7 @@ rule draw_calibration:
         "results/logs/draw_calibration.log",
     benchmark:
         "results/benchmarks/draw_calibration.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -46,4 +70,4 @@ rule draw_calibration:
     params:
         flags=calibration_drawing_flags,
     shell:
-        "python {input.script:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -1,10 +1,31 @@
 """The claims: from scores and operation counts to a verdict on what the paper says of each figure."""
 
+from planning.ledger import OF_OPERATIONS
+
+
+def claims_files() -> list[str]:
+    return [f"results/claims.{suffix}" for suffix in ("parquet", "csv", "md")] if LEDGER["claims"] else []
+
+
+def claimed_scores(wildcards) -> list[str]:
+    curves = [points for figure in LEDGER["figures"].values() for points in figure["curves"].values()]
+    datasets = {dataset for points in curves for _, dataset, _ in points}
+    return [f"results/scores/{dataset}.parquet" for dataset in sorted(datasets)]
+
+
+def claimed_operations(wildcards) -> list[str]:
+    claims = LEDGER["claims"].values()
+    costs = {claim["figure"] for claim in claims if claim["test"] in OF_OPERATIONS}
+    return [f"results/figures/{cost}.parquet" for cost in sorted(costs)]
+
+
+def ledger_file(wildcards) -> str:
+    return kept(json.dumps(LEDGER, ensure_ascii=False), "json")
+
 
 rule judge_claims:
     input:
-        script=script("judge_claims"),
-        modules=modules("judge_claims"),
+        sources=sources("judge_claims.py"),
         scores=claimed_scores,
         operations=claimed_operations,
     output:
@@ -15,6 +36,7 @@ rule judge_claims:
         "results/logs/judge_claims.log",
     benchmark:
         "results/benchmarks/judge_claims.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -22,9 +44,8 @@ rule judge_claims:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        ledger=judged_ledger,
-    # A program takes no argument as long as the claims about a large study.
+        ledger=ledger_file,
     shell:
-        "printf '%s' {params.ledger:q} | python {input.script:q} --scores {input.scores:q}"
-        " --operations {input.operations:q} --ledger -"
-        " --output {output.parquet:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --scores {input.scores:q} --operations {input.operations:q} --ledger -"
+        " --output {output.parquet:q} --csv {output.csv:q} --markdown {output.markdown:q}"
+        " < {params.ledger:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-"""The config files, looked at before Snakemake reads config.yaml: a bad one is refused in words."""
+"""The config: its files are looked at before Snakemake reads config.yaml, and a bad one is refused in words."""
 
 import os
 import sys
@@ -7,10 +7,15 @@ from typing import NoReturn
 
 from snakemake.logging import logger
 
-# Found wherever `--directory` puts the results.
-sys.path.insert(0, os.path.relpath(Path(workflow.basedir) / "src"))
+# One name for the checkout, through whatever link it is reached.
+PROJECT = Path(workflow.basedir).resolve()
+# The sources, wherever `--directory` puts the results: relative to the results, so that a moved project finds its
+# results up to date.
+SOURCES = Path(os.path.relpath(PROJECT / "src"))
+sys.path.insert(0, str(SOURCES))
 
-from planning.config_files import unreadable
+from planning.config_files import read, unreadable
+from planning.configuration import canonical, ordered, problems
 
 
 def refuse(lines: list[str]) -> NoReturn:
@@ -21,7 +26,7 @@ def refuse(lines: list[str]) -> NoReturn:
 
 def config_files() -> list[Path]:
     """Return the files that make up the config, those of the command line after the workflow's own."""
-    return [Path(workflow.basedir) / "config.yaml", *workflow.config_settings.configfiles]
+    return [PROJECT / "config.yaml", *workflow.config_settings.configfiles]
 
 
 if unreadable_lines := [line for path in config_files() for line in unreadable(path)]:

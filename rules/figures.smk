@@ -1,11 +1,44 @@
 """The figures: from scores and operation counts to pictures, each beside the table that it was drawn from."""
 
+import json
+from dataclasses import asdict
+
+
+def scores_of_study(wildcards) -> list[str]:
+    datasets = {dataset for curve in PLAN.curves[wildcards.study] for _, dataset, _ in curve.points}
+    return [f"results/scores/{dataset}.parquet" for dataset in sorted(datasets)]
+
+
+def curves_file(wildcards) -> str:
+    return kept(
+        json.dumps([asdict(curve) for curve in PLAN.curves[wildcards.study]], ensure_ascii=False), "json"
+    )
+
+
+def tabulation_flags(wildcards) -> str:
+    return flags({"columns": CONFIG["figures"]["panels"]})
+
+
+def drawing_flags(wildcards) -> str:
+    study = CONFIG["studies"][wildcards.study]
+    return flags({key: study.get(key) for key in ("title", "x", "scale")} | style_flags())
+
+
+def operations_drawing_flags(wildcards) -> str:
+    return flags({"title": CONFIG["operation_counts"][wildcards.cost]["title"]} | style_flags())
+
+
+def style_flags() -> dict:
+    palettes = {
+        f"{name}_palette": method.style["palette"] for name, method in PLAN.methods.items() if method.style
+    }
+    return palettes | {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
+
 
 rule tabulate_scores:
     input:
-        script=script("tabulate_scores"),
-        modules=modules("tabulate_scores"),
-        scores=scores_files,
+        sources=sources("tabulate_scores.py"),
+        scores=scores_of_study,
     output:
         parquet="results/figures/{study}.parquet",
         csv="results/figures/{study}.csv",
@@ -13,6 +46,7 @@ rule tabulate_scores:
         "results/logs/tabulate_scores/{study}.log",
     benchmark:
         "results/benchmarks/tabulate_scores/{study}.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -20,18 +54,16 @@ rule tabulate_scores:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        curves=tabulated_curves,
+        curves=curves_file,
         flags=tabulation_flags,
-    # A program takes no argument as long as the curves of a large study.
     shell:
-        "printf '%s' {params.curves:q} | python {input.script:q} --scores {input.scores:q} --curves - {params.flags}"
-        " --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --scores {input.scores:q} --curves - {params.flags}"
+        " --output {output.parquet:q} --csv {output.csv:q} < {params.curves:q} > {log:q} 2>&1"
 
 
 rule draw_scores:
     input:
-        script=script("draw_scores"),
-        modules=modules("draw_scores"),
+        sources=sources("draw_scores.py"),
         table="results/figures/{study}.parquet",
     output:
         png="results/figures/{study}.png",
@@ -40,6 +72,7 @@ rule draw_scores:
         "results/logs/draw_scores/{study}.log",
     benchmark:
         "results/benchmarks/draw_scores/{study}.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -49,36 +82,12 @@ rule draw_scores:
     params:
         flags=drawing_flags,
     shell:
-        "python {input.script:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
-
-
-rule tabulate_operations:
-    input:
-        script=script("tabulate_operations"),
-        modules=modules("tabulate_operations"),
-        counts=expand("results/flops/{{cost}}/{tracker}.parquet", tracker=["mht", "transformer"]),
-    output:
-        parquet="results/figures/{cost}.parquet",
-        csv="results/figures/{cost}.csv",
-    log:
-        "results/logs/tabulate_operations/{cost}.log",
-    benchmark:
-        "results/benchmarks/tabulate_operations/{cost}.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
-    shell:
-        "python {input.script:q} --counts {input.counts:q} --output {output.parquet:q} --csv {output.csv:q}"
-        " > {log:q} 2>&1"
+        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_operations:
     input:
-        script=script("draw_operations"),
-        modules=modules("draw_operations"),
+        sources=sources("draw_operations.py"),
         table="results/figures/{cost}.parquet",
     output:
         png="results/figures/{cost}.png",
@@ -87,6 +96,7 @@ rule draw_operations:
         "results/logs/draw_operations/{cost}.log",
     benchmark:
         "results/benchmarks/draw_operations/{cost}.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -94,6 +104,6 @@ rule draw_operations:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        flags=cost_drawing_flags,
+        flags=operations_drawing_flags,
     shell:
-        "python {input.script:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -1,11 +1,50 @@
 """What the results were made with: the config as it was merged, and what the jobs took."""
 
+import yaml
+
+
+def config_file(wildcards) -> str:
+    return kept(yaml.safe_dump(DECLARED, allow_unicode=True, sort_keys=False, width=120), "yaml")
+
+
+def planned_jobs() -> dict[str, list[str]]:
+    """Return by rule the jobs that make the results of this config, as their logs and benchmarks are named."""
+    pairs = {(tracker, dataset) for dataset, trackers in PLAN.trackers_on.items() for tracker in trackers}
+    named = {True: [], False: []}
+    for tracker, dataset in sorted(pairs):
+        named[tracker in PLAN.model_of].append(f"{tracker}/{dataset}")
+    costs = sorted({figure for figure, _ in PLAN.counted})
+    alone = {
+        "calibrate": calibration_files(),
+        "draw_calibration": calibration_files(),
+        "judge_claims": claims_files(),
+    }
+    return {
+        "simulate_test_set": sorted(PLAN.test_sets),
+        "simulate_training_set": sorted(PLAN.training_sets),
+        "train": sorted(PLAN.models),
+        "track": named[False],
+        "track_trained": named[True],
+        "score_tracks": sorted(PLAN.test_sets),
+        "count_operations": [f"{figure}/{method}" for figure, method in sorted(PLAN.counted)],
+        "tabulate_scores": list(PLAN.curves),
+        "draw_scores": list(PLAN.curves),
+        "tabulate_operations": costs,
+        "draw_operations": costs,
+        **{rule: [""] for rule, files in alone.items() if files},
+    }
+
+
+def jobs_file(wildcards) -> str:
+    return kept(json.dumps(planned_jobs()), "json")
+
 
 rule write_config:
     output:
         "results/config.yaml",
     log:
         "results/logs/write_config.log",
+    localrule: True
     conda:
         "../envs/simulate.yaml"
     threads: 1
@@ -13,15 +52,14 @@ rule write_config:
         mem_mb=growing(100),
         runtime=growing(1),
     params:
-        text=config_text,
+        text=config_file,
     shell:
-        "printf '%s' {params.text:q} > {output:q} 2> {log:q}"
+        "cp {params.text:q} {output:q} 2> {log:q}"
 
 
 rule summarise_run:
     input:
-        script=script("summarise_run"),
-        modules=modules("summarise_run"),
+        sources=sources("summarise_run.py"),
         figures=expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
         claims=claims_files(),
         calibration=calibration_files(),
@@ -29,12 +67,15 @@ rule summarise_run:
         "results/run.csv",
     log:
         "results/logs/summarise_run.log",
+    localrule: True
     conda:
         "../envs/simulate.yaml"
     threads: 1
     resources:
         mem_mb=growing(100),
         runtime=growing(5),
+    params:
+        jobs=jobs_file,
     shell:
-        "python {input.script:q} --benchmarks results/benchmarks --logs results/logs --output {output:q}"
-        " > {log:q} 2>&1"
+        "python {input.sources[0]:q} --jobs {params.jobs:q} --benchmarks results/benchmarks --logs results/logs"
+        " --output {output:q} > {log:q} 2>&1"

@@ -1,13 +1,28 @@
 """The scores: from all tracks that any study wants on a test set, and its truth, to one table."""
 
 
+def tracked(wildcards) -> list[str]:
+    """Return what the trackers of a test set make: the directory of those with a model, the table of the others."""
+    return [
+        f"results/tracks/{tracker}/{wildcards.dataset}" + ("" if tracker in PLAN.model_of else "/0.parquet")
+        for tracker in sorted(PLAN.trackers_on[wildcards.dataset])
+    ]
+
+
+def score_flags(wildcards) -> str:
+    trackers = sorted(PLAN.trackers_on[wildcards.dataset])
+    rows = [(tracker, replicate) for tracker in trackers for replicate in PLAN.replicates(tracker)]
+    tracks = [path for tracker in trackers for path in tracks_of(tracker, wildcards.dataset)]
+    names, replicates = map(list, zip(*rows))
+    return flags(CONFIG["scores"] | {"tracks": tracks, "tracker": names, "replicate": replicates})
+
+
 rule score_tracks:
     input:
-        script=script("score"),
-        modules=modules("score"),
+        sources=sources("score.py"),
         truth="results/data/test/{dataset}/truth.parquet",
         measurements="results/data/test/{dataset}/measurements.parquet",
-        tracks=tracks_files,
+        tracks=tracked,
     output:
         "results/scores/{dataset}.parquet",
     log:
@@ -23,5 +38,5 @@ rule score_tracks:
     params:
         flags=score_flags,
     shell:
-        "python {input.script:q} --truth {input.truth:q} --measurements {input.measurements:q}"
-        " --tracks {input.tracks:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q}"
+        " {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -4,17 +4,60 @@ A job judges all choices of a scene, from simulation to verdict: a rule per step
 them shorter than what it takes to start one.
 """
 
+from planning import choices
+
+
+def choices_files(wildcards) -> list[str]:
+    return [
+        f"results/sensitivity/{part}/{scene}.parquet"
+        for part in choices.PARTS
+        for scene in choices.scenes(CONFIG, part)
+    ]
+
+
+def sensitivity_files(wildcards) -> list[str]:
+    """Return what the study makes; nothing where no axis has another value."""
+    return [f"results/sensitivity.{format}" for format in FORMATS] if choices_files(wildcards) else []
+
+
+def choices_sources(wildcards) -> list[str]:
+    """Return the script that judges choices, with the scripts that it calls."""
+    methods = PLAN.methods.values()
+    scripts = [path for method in methods for path in (method.script, method.training_script) if path]
+    own = dict.fromkeys(map(Path, scripts))
+    return list(
+        dict.fromkeys(
+            str(path) for script in (SOURCES / "judge_choices.py", *own) for path in files_of(script)
+        )
+    )
+
+
+def work_file(wildcards) -> str:
+    work = choices.work(CONFIG, wildcards.part, wildcards.scene)
+    return kept(json.dumps(work, ensure_ascii=False, separators=(",", ":")), "json")
+
+
+def choices_drawing_flags(wildcards) -> str:
+    statements = {name: claim["statement"] for name, claim in LEDGER["claims"].items()}
+    picture = {
+        "columns": choices.columns(CONFIG),
+        "own": choices.own_choice(CONFIG),
+        "statements": statements,
+    }
+    scores = CONFIG["judgement"]["scores"]
+    style = {"scores": scores, "dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
+    return flags({"picture": kept(json.dumps(picture, ensure_ascii=False), "json")} | style)
+
 
 rule judge_choices:
     input:
-        script=script("judge_choices"),
-        modules=modules("judge_choices"),
+        sources=choices_sources,
     output:
         "results/sensitivity/{part}/{scene}.parquet",
     log:
         "results/logs/judge_choices/{part}/{scene}.log",
     benchmark:
-        "results/sensitivity/benchmarks/judge_choices/{part}/{scene}.tsv"
+        "results/benchmarks/judge_choices/{part}/{scene}.tsv"
     conda:
         "../envs/sensitivity.yaml"
     threads: 1
@@ -22,15 +65,14 @@ rule judge_choices:
         mem_mb=growing(3000),
         runtime=growing(120),
     params:
-        flags=choices_flags,
+        work=work_file,
     shell:
-        "python {input.script:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --part {wildcards.part:q} --work {params.work:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_choices:
     input:
-        script=script("tabulate_choices"),
-        modules=modules("tabulate_choices"),
+        sources=sources("tabulate_choices.py"),
         choices=choices_files,
     output:
         parquet="results/sensitivity.parquet",
@@ -38,7 +80,8 @@ rule tabulate_choices:
     log:
         "results/logs/tabulate_choices.log",
     benchmark:
-        "results/sensitivity/benchmarks/tabulate_choices.tsv"
+        "results/benchmarks/tabulate_choices.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -46,14 +89,13 @@ rule tabulate_choices:
         mem_mb=growing(1000),
         runtime=growing(10),
     shell:
-        "python {input.script:q} --choices {input.choices:q} --output {output.parquet:q} --csv {output.csv:q}"
+        "python {input.sources[0]:q} --choices {input.choices:q} --output {output.parquet:q} --csv {output.csv:q}"
         " > {log:q} 2>&1"
 
 
 rule draw_choices:
     input:
-        script=script("draw_choices"),
-        modules=modules("draw_choices"),
+        sources=sources("draw_choices.py"),
         table="results/sensitivity.parquet",
     output:
         png="results/sensitivity.png",
@@ -61,7 +103,8 @@ rule draw_choices:
     log:
         "results/logs/draw_choices.log",
     benchmark:
-        "results/sensitivity/benchmarks/draw_choices.tsv"
+        "results/benchmarks/draw_choices.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -69,6 +112,6 @@ rule draw_choices:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        flags=sensitivity_drawing_flags,
+        flags=choices_drawing_flags,
     shell:
-        "python {input.script:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -1,10 +1,19 @@
 """The datasets: from a length, a measurement noise and the simulation's constants to three tables."""
 
+from planning import flags as commands
+
+
+def test_set_flags(wildcards) -> str:
+    return commands.test_set(CONFIG, PLAN, wildcards.dataset)
+
+
+def training_set_flags(wildcards) -> str:
+    return commands.training_set(CONFIG, PLAN, wildcards.training_set)
+
 
 rule simulate_test_set:
     input:
-        script=script("simulate"),
-        modules=modules("simulate"),
+        sources=sources("simulate.py"),
     output:
         truth="results/data/test/{dataset}/truth.parquet",
         initial="results/data/test/{dataset}/initial.parquet",
@@ -23,14 +32,13 @@ rule simulate_test_set:
         flags=test_set_flags,
         directory=subpath(output.truth, parent=True),
     shell:
-        "python {input.script:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"
 
 
 # Each replicate of a model trains on a block of its own of these experiments.
 rule simulate_training_set:
     input:
-        script=script("simulate"),
-        modules=modules("simulate"),
+        sources=sources("simulate.py"),
     output:
         truth="results/data/training/{training_set}/truth.parquet",
         initial="results/data/training/{training_set}/initial.parquet",
@@ -50,4 +58,4 @@ rule simulate_training_set:
         flags=training_set_flags,
         directory=subpath(output.truth, parent=True),
     shell:
-        "python {input.script:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"

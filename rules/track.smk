@@ -1,19 +1,104 @@
-"""The trackers: from a test set's measurements and starts to tracks. Only the oracle may open the truth."""
+"""The trackers: from a test set's measurements and starts to tracks, by whatever method the config declares.
+
+A method of the user's own runs under supervision, which checks what it wrote; those of the project check themselves.
+Only a method that needs the truth may open it.
+"""
 
 
-rule track_transformer:
+def method_of(tracker: str):
+    return PLAN.methods[PLAN.method_of[tracker]]
+
+
+def is_own(script: Path) -> bool:
+    """Say whether a script is the project's."""
+    return Path(os.path.abspath(script)).is_relative_to(PROJECT / "src")
+
+
+def tracking_sources(wildcards) -> list[str]:
+    """Return the script to run, first, and what it is made of; a user's script comes after its supervisor."""
+    script = Path(method_of(wildcards.tracker).script)
+    scripts = [script] if is_own(script) else [SOURCES / "supervise.py", script]
+    return [str(path) for script in scripts for path in files_of(script)]
+
+
+def tracking_truth(wildcards) -> list[str]:
+    return (
+        test_set_tables(wildcards.dataset, "truth") if "truth" in method_of(wildcards.tracker).needs else []
+    )
+
+
+def tracking_flags(wildcards) -> str:
+    """Return the options of a tracker; of a user's script, after what its supervisor is told."""
+    method = method_of(wildcards.tracker)
+    options = dict(PLAN.told[wildcards.tracker, wildcards.dataset])
+    if truth := tracking_truth(wildcards):
+        options["truth"] = truth[0]
+    if is_own(Path(method.script)):
+        return flags(options)
+    if method.is_trained:
+        return flags(options)
+    supervision = {"method": method.name, "script": method.script, "seconds": method.seconds}
+    return f"{flags(supervision)} -- {flags(options)}".strip()
+
+
+rule track:
     input:
-        script=script("track_transformer"),
-        modules=modules("track_transformer"),
-        model="results/models/{model}/model.pt",
+        sources=tracking_sources,
+        truth=tracking_truth,
         measurements="results/data/test/{dataset}/measurements.parquet",
         initial="results/data/test/{dataset}/initial.parquet",
     output:
-        expand("results/tracks/{{model}}/{{dataset}}/{replicate}.parquet", replicate=REPLICATES),
+        "results/tracks/{tracker}/{dataset}/0.parquet",
     log:
-        "results/logs/track_transformer/{model}/{dataset}.log",
+        "results/logs/track/{tracker}/{dataset}.log",
     benchmark:
-        "results/benchmarks/track_transformer/{model}/{dataset}.tsv"
+        "results/benchmarks/track/{tracker}/{dataset}.tsv"
+    conda:
+        "../envs/mht.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
+    params:
+        flags=tracking_flags,
+    shell:
+        "python {input.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
+        " --output {output:q} {params.flags} > {log:q} 2>&1"
+
+
+def trained_tracking_sources(wildcards) -> list[str]:
+    return list(map(str, files_of(Path(method_of(wildcards.tracker).script))))
+
+
+def model_file(wildcards) -> str:
+    return f"results/models/{PLAN.model_of[wildcards.tracker]}/model.pt"
+
+
+def replicate_files(wildcards) -> list[str]:
+    return tracks_of(wildcards.tracker, wildcards.dataset)
+
+
+def tracks_of(tracker: str, dataset: str) -> list[str]:
+    """Return the tables of tracks that a tracker makes of a test set, one each training."""
+    return [
+        f"results/tracks/{tracker}/{dataset}/{replicate}.parquet" for replicate in PLAN.replicates(tracker)
+    ]
+
+
+# The number of its tables is that of the model's trainings: a directory is declared instead of them.
+rule track_trained:
+    input:
+        sources=trained_tracking_sources,
+        truth=tracking_truth,
+        model=model_file,
+        measurements="results/data/test/{dataset}/measurements.parquet",
+        initial="results/data/test/{dataset}/initial.parquet",
+    output:
+        directory("results/tracks/{tracker}/{dataset}"),
+    log:
+        "results/logs/track_trained/{tracker}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/track_trained/{tracker}/{dataset}.tsv"
     conda:
         "../envs/transformer.yaml"
     threads: 1
@@ -21,82 +106,10 @@ rule track_transformer:
         mem_mb=growing(2000),
         runtime=growing(30),
         gpu=1,
-    shell:
-        "python {input.script:q} --model {input.model:q} --measurements {input.measurements:q}"
-        " --initial {input.initial:q} --device auto --threads {threads} --output {output:q} > {log:q} 2>&1"
-
-
-rule track_mht:
-    input:
-        script=script("track_mht"),
-        modules=modules("track_mht"),
-        measurements="results/data/test/{dataset}/measurements.parquet",
-        initial="results/data/test/{dataset}/initial.parquet",
-    output:
-        "results/tracks/{mht}/{dataset}/0.parquet",
-    log:
-        "results/logs/track_mht/{mht}/{dataset}.log",
-    benchmark:
-        "results/benchmarks/track_mht/{mht}/{dataset}.tsv"
-    conda:
-        "../envs/mht.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
     params:
-        flags=mht_flags,
+        flags=tracking_flags,
+        tracks=replicate_files,
     shell:
-        "python {input.script:q} --measurements {input.measurements:q} --initial {input.initial:q} {params.flags}"
-        " --threads {threads} --output {output:q} > {log:q} 2>&1"
-
-
-rule track_bayes:
-    input:
-        script=script("track_bayes"),
-        modules=modules("track_bayes"),
-        measurements="results/data/test/{dataset}/measurements.parquet",
-        initial="results/data/test/{dataset}/initial.parquet",
-    output:
-        "results/tracks/{bayes}/{dataset}/0.parquet",
-    log:
-        "results/logs/track_bayes/{bayes}/{dataset}.log",
-    benchmark:
-        "results/benchmarks/track_bayes/{bayes}/{dataset}.tsv"
-    conda:
-        "../envs/mht.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
-    params:
-        flags=bayes_flags,
-    shell:
-        "python {input.script:q} --measurements {input.measurements:q} --initial {input.initial:q} {params.flags}"
-        " --output {output:q} > {log:q} 2>&1"
-
-
-rule track_control:
-    input:
-        script=script("track_control"),
-        modules=modules("track_control"),
-        truth="results/data/test/{dataset}/truth.parquet",
-        measurements="results/data/test/{dataset}/measurements.parquet",
-        initial="results/data/test/{dataset}/initial.parquet",
-    output:
-        "results/tracks/{control}/{dataset}/0.parquet",
-    log:
-        "results/logs/track_control/{control}/{dataset}.log",
-    benchmark:
-        "results/benchmarks/track_control/{control}/{dataset}.tsv"
-    conda:
-        "../envs/mht.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
-    params:
-        flags=control_flags,
-    shell:
-        "python {input.script:q} --truth {input.truth:q} --measurements {input.measurements:q}"
-        " --initial {input.initial:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --model {input.model:q} --measurements {input.measurements:q}"
+        " --initial {input.initial:q} --device auto --threads {threads} --output {params.tracks:q} {params.flags}"
+        " > {log:q} 2>&1"

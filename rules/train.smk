@@ -1,19 +1,39 @@
-"""The transformers: from a training set to one file with all replicates of a model."""
+"""The models: from a training set to one file with all replicates of a network."""
+
+
+def training_method(wildcards):
+    return PLAN.methods[PLAN.method_of[wildcards.model]]
+
+
+def training_sources(wildcards) -> list[str]:
+    return list(map(str, files_of(Path(training_method(wildcards).training_script))))
+
+
+def training_set_directory(wildcards) -> str:
+    return f"results/data/training/{PLAN.training_set_of[wildcards.model]}"
+
+
+def training_set_tables(wildcards) -> list[str]:
+    directory = training_set_directory(wildcards)
+    return [f"{directory}/{table}.parquet" for table in ("truth", "initial", "measurements")]
+
+
+def training_flags(wildcards) -> str:
+    return flags(PLAN.models[wildcards.model])
 
 
 # The longest jobs go first. Checkpoints lie beside the model and are not declared, so that a killed training goes on.
-rule train_transformer:
+rule train:
     input:
-        script=script("train"),
-        modules=modules("train"),
-        dataset=training_set_files,
+        sources=training_sources,
+        dataset=training_set_tables,
     output:
         model="results/models/{model}/model.pt",
         learning_curve="results/models/{model}/learning_curve.parquet",
     log:
-        "results/logs/train_transformer/{model}.log",
+        "results/logs/train/{model}.log",
     benchmark:
-        "results/benchmarks/train_transformer/{model}.tsv"
+        "results/benchmarks/train/{model}.tsv"
     priority: 10
     conda:
         "../envs/transformer.yaml"
@@ -26,6 +46,6 @@ rule train_transformer:
         flags=training_flags,
         dataset=training_set_directory,
     shell:
-        "python {input.script:q} --dataset {params.dataset:q} {params.flags} --device auto --threads {threads}"
+        "python {input.sources[0]:q} --dataset {params.dataset:q} {params.flags} --device auto --threads {threads}"
         " --checkpoint-seconds 60 --output {output.model:q} --learning-curve {output.learning_curve:q}"
         " > {log:q} 2>&1"

@@ -23,7 +23,7 @@ def main() -> None:
     add("--table", type=existing_file, required=True, metavar="F", help="of tabulate_choices.py")
     add(
         "--picture",
-        type=json.loads,
+        type=existing_file,
         required=True,
         metavar="JSON",
         help='{"columns": [[axis, value]…], "own": {axis: value…}, "statements": {claim: text…}}',
@@ -31,7 +31,7 @@ def main() -> None:
     add("--scores", nargs="+", required=True, metavar="NAME", help="a panel each")
     pictures.add_file_flags(parser)
     arguments = parser.parse_args()
-    picture = arguments.picture
+    picture = json.loads(arguments.picture.read_text(encoding="utf-8"))
 
     axes = choice_axes(arguments.table)
     with TableReader(arguments.table, choices_table(axes)) as reader:

@@ -7,6 +7,7 @@ what lies between the steps is removed in the end.
 import json
 import shlex
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,10 @@ import numpy as np
 import judge_claims
 import score
 import simulate
-import track_bayes
-import track_control
-import track_mht
-from command_line import ArgumentParser, call, output_file, run
+from command_line import ArgumentParser, call, existing_file, output_file, run
 from mpt.tables.files import TableReader, TableWriter
 from mpt.tables.verdicts import CLAIMS, choices_table
 
-TRACKERS = {"track_mht": track_mht, "track_bayes": track_bayes, "track_control": track_control}
 # Sequences and networks are small, and what is compared is made on the same kind of processor.
 DEVICE = ("--device", "cpu")
 
@@ -32,10 +29,10 @@ def main() -> None:
     add = parser.add_argument
     add(
         "--work",
-        type=json.loads,
+        type=existing_file,
         required=True,
-        metavar="JSON",
-        help='{"models": {…}, "trackers": {…}, …} as planning/choices.py makes it',
+        metavar="F",
+        help='JSON, {"models": {…}, "trackers": {…}, …} as planning/choices.py makes it',
     )
     add("--part", required=True, help="the part of the study that the choices are of")
     add(
@@ -46,7 +43,7 @@ def main() -> None:
         help="table of the verdicts under each choice",
     )
     arguments = parser.parse_args()
-    work = arguments.work
+    work = json.loads(arguments.work.read_text(encoding="utf-8"))
     axes = list(work["choices"][0]["choice"])
 
     with tempfile.TemporaryDirectory(prefix="choices-") as name:
@@ -109,18 +106,18 @@ def score_dataset(directory: Path, dataset: str, flags: dict, hows: dict[str, di
 def track(directory: Path, data: Path, tracker: str, how: dict) -> list[Path]:
     """Write the tracks of each replicate of a tracker on a dataset; returns the files."""
     scenes = ["--measurements", data / "measurements.parquet", "--initial", data / "initial.parquet"]
+    script = Path(how["script"])
+    main = import_module(script.stem).main
     if "model" in how:
-        import track_transformer
-
         paths = [data / f"{tracker}_{replicate}.parquet" for replicate in range(how["replicates"])]
         model = ["--model", directory / "models" / how["model"] / "model.pt", *DEVICE]
-        call(track_transformer.main, "track_transformer.py", [*scenes, *model, "--output", *paths])
+        call(main, script.name, [*scenes, *model, *shlex.split(how["flags"]), "--output", *paths])
         return paths
     path = data / f"{tracker}.parquet"
-    if how["script"] == "track_control":
+    if how.get("truth"):
         scenes += ["--truth", data / "truth.parquet"]
     flags = shlex.split(how["flags"])
-    call(TRACKERS[how["script"]].main, f"{how['script']}.py", [*scenes, *flags, "--output", path])
+    call(main, script.name, [*scenes, *flags, "--output", path])
     return [path]
 
 

@@ -4,10 +4,11 @@ Start-up is the time from a job's shell to its script's first statement: the int
 """
 
 import csv
+import json
 import re
 from pathlib import Path
 
-from command_line import ArgumentParser, InputError, existing_directory, output_file, run
+from command_line import ArgumentParser, InputError, existing_directory, existing_file, output_file, run
 
 COLUMNS = ["rule", "jobs", "seconds", "start_up_seconds", "cpu_seconds", "max_rss_mb"]
 
@@ -23,16 +24,28 @@ def main() -> None:
         metavar="DIR",
         help="RULE.tsv, RULE/**/JOB.tsv",
     )
+    add(
+        "--jobs",
+        type=existing_file,
+        required=True,
+        metavar="F",
+        help='JSON: by rule, its jobs, "" if it has one',
+    )
     add("--logs", type=existing_directory, required=True, metavar="DIR", help="RULE.log, RULE/**/JOB.log")
     add("--output", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()
 
-    jobs = {}
-    for path in sorted(arguments.benchmarks.rglob("*.tsv")):
-        job = path.relative_to(arguments.benchmarks).with_suffix("")
-        jobs.setdefault(job.parts[0], []).append(_job(path, arguments.logs / f"{job}.log"))
     rows = []
-    for rule, found in sorted(jobs.items()):
+    for rule, jobs in sorted(json.loads(arguments.jobs.read_text(encoding="utf-8")).items()):
+        names = [f"{rule}/{job}" if job else rule for job in jobs]
+        # A job that was made before it had an account has none.
+        found = [
+            _job(arguments.benchmarks / f"{name}.tsv", arguments.logs / f"{name}.log")
+            for name in names
+            if (arguments.benchmarks / f"{name}.tsv").is_file()
+        ]
+        if not found:
+            continue
         seconds, start_up, cpu, memory = zip(*found, strict=True)
         rows.append([rule, len(found), sum(seconds), sum(start_up), sum(cpu), max(memory)])
     if not rows:

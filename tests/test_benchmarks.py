@@ -73,7 +73,7 @@ def test_the_scaling_benchmark_counts_the_jobs_that_snakemake_would_run(tmp_path
     changes = scaling.grid(2, 3, 4, 5)
     found = jobs(snakemake(tmp_path, "--dry-run", configs=[written(tmp_path, yaml.safe_dump(changes))]))
     counted = scaling.jobs_by_kind(scaling.plan(scaling.laid_over(changes)))
-    assert counted["trackings"] == found["track_transformer"] + found["track_mht"]
-    assert counted["trainings"] == found["train_transformer"]
+    assert counted["trackings"] == found["track_trained"] + found["track"]
+    assert counted["trainings"] == found["train"]
     # jobs() leaves out `all`.
     assert sum(counted.values()) == sum(found.values()) + 1

@@ -10,13 +10,14 @@ import yaml
 from planning.config_files import MOST_VALUES, unreadable
 from planning.configuration import canonical, problems
 from planning.ledger import ledger
-from planning.studies import SECTIONS, experiments_for, plan
+from planning.methods import REQUIRED, methods
+from planning.studies import experiments_for, plan
 
 PROJECT = Path(__file__).parents[1]
 SCHEMA = PROJECT / "schemas/config.schema.yaml"
 TEXT = (PROJECT / "config.yaml").read_text()
 # What the paper states of the sections below; of every other key config.yaml says that it does not.
-STATED = {"simulation": {"particles", "process_noise"}, "transformer": set(), "training": set()}
+STATED = {"simulation": {"particles", "process_noise"}, "training": set()}
 NOT_OF_THE_SCIENCE = {"validation_experiments", "validate_every"}
 
 
@@ -74,7 +75,7 @@ def test_the_default_config_is_accepted(config):
     [
         ("seeed", 1, "the config: .*'seeed'"),
         ("simulation.drift", 1, r"simulation: .*'drift'"),
-        ("mht.gating", 3, r"mht: .*'gating'"),
+        ("methods.mht.gating", 3, r"methods\.mht: .*'gating'"),
         ("studies.figure_2a.colour", "red", r"studies\.figure_2a: .*'colour'"),
         ("studies.figure_2a.datasets.noise", 1, r"studies\.figure_2a\.datasets: .*'noise'"),
         ("studies.figure_2a.trackers[1].lookbak", 1, r"studies\.figure_2a\.trackers\[1\]: .*'lookbak'"),
@@ -164,7 +165,7 @@ def test_the_default_config_is_accepted(config):
             r"sensitivity\.axes\.drift_spread\.values: \[1, 1\]",
         ),
         ("sensitivity.axes.drift_spread.keys", ["simulation.drift"], r"^sensitivity\.axes: .*'drift'"),
-        ("sensitivity.axes.drift_spread.keys", ["mht..x"], r"sensitivity\.axes\.drift_spread\.keys\[0\]"),
+        ("sensitivity.axes.drift_spread.keys", ["methods..x"], r"sensitivity\.axes\.drift_spread\.keys\[0\]"),
         (
             "sensitivity.axes.drift_spread.keys",
             ["studies.figure_9.x"],
@@ -209,8 +210,8 @@ def test_a_study_and_an_operation_count_do_not_share_a_name(config):
 
 def test_a_tracker_whose_name_no_file_can_have_is_refused(config):
     tracker = config["studies"]["figure_2a"]["trackers"][2]
-    for section in SECTIONS["transformer"]:
-        tracker |= {key: another(key, value) for key, value in config[section].items()}
+    defaults = methods(config)["transformer"].defaults
+    tracker |= {key: another(key, value) for key, value in defaults.items() if value != REQUIRED}
     (line,) = problems(config, SCHEMA)
     assert line.startswith("studies.figure_2a.trackers[2]: it differs in so many keys")
 
@@ -229,7 +230,8 @@ def keys_of_sections(config: dict) -> list[tuple[str, str]]:
     return [
         (section, key)
         for section, values in config.items()
-        if isinstance(values, dict) and section not in ("studies", "operation_counts", "claims")
+        if isinstance(values, dict)
+        and section not in ("studies", "operation_counts", "claims", "methods", "symbols")
         for key in values
     ]
 
@@ -248,23 +250,39 @@ def test_schema_and_defaults_have_the_same_keys(config):
         assert any(line.startswith(f"{section}: {key!r}") for line in problems(without, SCHEMA)), key
 
 
-def test_a_tracker_may_set_exactly_the_keys_of_its_sections(config):
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
-    for method, sections in SECTIONS.items():
-        tracker = definitions[f"{method}_tracker"]
-        own = {"method", *tracker.get("required", ())}
-        allowed = {key for section in sections for key in config[section]}
-        assert set(tracker["properties"]) == own | allowed, method
+def test_a_tracker_may_set_the_options_of_its_method_and_no_others(config):
+    for name, method in methods(config).items():
+        tracker = next(
+            each
+            for study in config["studies"].values()
+            for each in study["trackers"]
+            if each["method"] == name
+        )
+        for key in {option for other in methods(config).values() for option in other.defaults}:
+            changed = copy.deepcopy(config)
+            changed["claims"], changed["sensitivity"] = {}, {"axes": {}, "reduced": {}}
+            changed["studies"] = {
+                "mine": {
+                    "title": "Mine",
+                    "datasets": {"frames": 8, "measurement_noise": 7},
+                    "x": "measurement_noise",
+                    "trackers": [{**tracker, "fit": None, key: [None]}],
+                }
+            }
+            del changed["studies"]["mine"]["trackers"][0]["fit"]
+            told = [line for line in problems(changed, SCHEMA) if "has no key" in line]
+            assert bool(told) == (key not in method.defaults), (name, key)
 
 
 @pytest.mark.parametrize("key", ["heads", "pointers"])
 def test_a_dimension_that_the_heads_do_not_divide_is_refused(config, key):
-    config["transformer"] |= {"dimension": 64, "heads": 4, "pointers": 4, key: 3}
+    options = config["methods"]["transformer"]["training"]["options"]
+    options |= {"dimension": 64, "heads": 4, "pointers": 4, key: 3}
     (line,) = problems(config, SCHEMA)
-    assert re.match(rf"studies\.figure_2a\.trackers\[2\]\.{key}: .*64.*3", line)
+    assert re.match(rf"studies\.figure_2a\.trackers\[2\]: .*64.*{key} 3", line)
 
 
-def test_the_schema_knows_the_choices_of_the_scripts():
+def test_the_config_knows_the_choices_of_the_scripts(config):
     import track_control
     import track_mht
     import train
@@ -273,11 +291,14 @@ def test_the_schema_knows_the_choices_of_the_scripts():
     from mpt.trackers import mht
     from mpt.transformer import devices, training
 
+    of = {name: method.values for name, method in methods(config).items()}
+    for filtered in ("mht", "bayes", "control"):
+        assert of[filtered]["process_noise_model"] == list(kalman.PROCESS_NOISE_MODELS)
+    assert of["mht"]["estimate"] == list(track_mht.ESTIMATES)
+    assert of["mht"]["solver"] == list(mht.SOLVERS)
+    assert of["control"]["control"] == list(track_control.NEEDED)
     definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
-    assert definitions["process_noise_model"]["enum"] == list(kalman.PROCESS_NOISE_MODELS)
-    assert definitions["mht"]["properties"]["estimate"]["enum"] == list(track_mht.ESTIMATES)
     assert definitions["solver"]["enum"] == list(mht.SOLVERS)
-    assert definitions["control_tracker"]["properties"]["control"]["enum"] == list(track_control.NEEDED)
     assert definitions["training"]["properties"]["mode"]["enum"] == list(training.MODES)
     assert definitions["training"]["properties"]["precision"]["enum"] == list(devices.PRECISIONS)
     assert definitions["training_data"]["properties"]["batches"]["then"]["const"] == train.UNLIMITED
@@ -415,7 +436,7 @@ def another(key: str, value):
 @pytest.mark.parametrize(("position", "method"), [(1, "mht"), (2, "transformer"), (0, "control")])
 def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, position, method):
     tracker = config["studies"]["figure_2a"]["trackers"][position]
-    defaults = {key: value for section in SECTIONS[method] for key, value in config[section].items()}
+    defaults = {k: v for k, v in methods(config)[method].defaults.items() if k not in tracker}
     config |= {"claims": {}, "sensitivity": {"axes": {}, "reduced": {}}}
     names = []
     for change_of_tracker in [{}, *({key: another(key, value)} for key, value in defaults.items())]:

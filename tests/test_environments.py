@@ -1,12 +1,14 @@
 """The conda environments of the rules hold what their scripts import, in the versions that pip installs."""
 
-import ast
 import re
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from planning.imports import imported, modules
+from workflow import scripts_of_rules
 
 PROJECT = Path(__file__).parents[1]
 ENVIRONMENTS = sorted((PROJECT / "envs").glob("*.yaml"))
@@ -32,42 +34,24 @@ def packages(environment: Path) -> dict[str, str]:
     return found
 
 
-def rules() -> dict[str, tuple[str, Path]]:
-    """Return the script and the environment of each rule that runs one."""
-    found = {}
+def rules() -> dict[str, tuple[list[str], Path]]:
+    """Return the scripts and the environment of each rule that runs one."""
+    found, scripts = {}, scripts_of_rules()
     for path in (PROJECT / "rules").glob("*.smk"):
         for name, body in re.findall(r"^rule (\w+):\n((?:[ \n].*\n?)*)", path.read_text(), re.MULTILINE):
-            script = re.search(r'script=script\("(\w+)"\)', body)
             environment = re.search(r'conda:\s+"\.\./(envs/\w+\.yaml)"', body)
             assert environment, name
-            if script:
-                found[name] = script[1], PROJECT / environment[1]
+            if name in scripts:
+                found[name] = scripts[name], PROJECT / environment[1]
     return found
 
 
 def imports(script: Path) -> set[str]:
     """Return the packages that a script imports, directly or by modules of this project."""
-    found, pending, seen = set(), [script], set()
-    while pending:
-        path = pending.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        names = set()
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-        for name in names:
-            module = (PROJECT / "src" / name.replace(".", "/")).with_suffix(".py")
-            if module.is_file():
-                pending.append(module)
-            elif not (PROJECT / "src" / name.partition(".")[0]).exists():
-                found.add(name.partition(".")[0])
-    found -= set(sys.stdlib_module_names)
-    local = {path.stem for path in (PROJECT / "src").glob("*.py")}
-    return {IMPORT_NAMES.get(name, name) for name in found - local}
+    root = PROJECT / "src"
+    names = {name for path in (script, *modules(script, root)) for name in imported(path, root)}
+    found = {name.partition(".")[0] for name in names} - {path.stem for path in root.iterdir()}
+    return {IMPORT_NAMES.get(name, name) for name in found - set(sys.stdlib_module_names)}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
@@ -81,8 +65,9 @@ def test_versions_are_those_of_the_requirements(environment):
 
 @pytest.mark.parametrize("rule", sorted(rules()))
 def test_an_environment_has_what_its_script_imports(rule):
-    script, environment = rules()[rule]
-    assert imports(PROJECT / "src" / f"{script}.py") <= packages(environment).keys()
+    scripts, environment = rules()[rule]
+    for script in scripts:
+        assert imports(PROJECT / "src" / script) <= packages(environment).keys(), script
 
 
 def test_imports_are_found_through_modules_of_the_project():

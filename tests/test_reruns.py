@@ -13,24 +13,27 @@ import pytest
 
 from workflow import PROJECT, SMALL, clone, jobs, snakemake, written
 
-LEARNT = {"train_transformer": 11, "track_transformer": 17}
+LEARNT = {"train": 11, "track_trained": 17}
 SCORED = {"score_tracks": 4, "tabulate_scores": 6, "draw_scores": 6, "judge_claims": 1, "summarise_run": 1}
 DRAWN = {"draw_scores": 6, "draw_operations": 1, "summarise_run": 1}
-CALIBRATED = {"calibrate_bayes": 1, "draw_calibration": 1}
+CALIBRATED = {"calibrate": 1, "draw_calibration": 1}
 # A config that differs is written beside the results.
 OTHER_CONFIG = {"write_config": 1}
 
 CHANGES_OF_THE_CONFIG = {
     "nothing": ("", {}),
+    "defaults said again, in another order": (
+        "replicates: 2\nclaims: {5b: {direction: worse}, 2a: {direction: worse}}\nseed: 2024",
+        {},
+    ),
     "a noise added to one study": (
         "studies: {figure_2a: {datasets: {measurement_noise: [1, 5, 7]}}}",
         {
             "simulate_test_set": 1,
             "simulate_training_set": 1,
-            "train_transformer": 1,
-            "track_transformer": 1,
-            "track_mht": 1,
-            "track_control": 3,
+            "train": 1,
+            "track_trained": 1,
+            "track": 4,
             "score_tracks": 1,
             "tabulate_scores": 1,
             "draw_scores": 1,
@@ -54,30 +57,29 @@ CHANGES_OF_THE_CONFIG = {
     "the learning rate": ("training: {learning_rate: 0.001}", LEARNT | SCORED),
     # heads 2, decoder_layers 1 become heads 1, decoder_layers 2: the same set of values.
     "two parameters that swap values": (
-        "transformer: {heads: 1, decoder_layers: 2}",
-        {**LEARNT, **SCORED, **DRAWN, "profile_transformer": 1, "tabulate_operations": 1},
+        "methods: {transformer: {training: {options: {heads: 1, decoder_layers: 2}}}}",
+        {**LEARNT, **SCORED, **DRAWN, "count_operations": 1, "tabulate_operations": 1},
     ),
     # Tracks with the prior 2 are new on both test sets of figure_2b; all studies of 12 frames share these.
     "the prior of the MHT in one study": (
         "studies: {figure_2b: {trackers: [{method: control, control: [frozen, random, oracle]}, {method: mht,"
         " lookback: 1, measurement_noise: 2}, {method: transformer, frames: 12, experiments_per_batch: 1,"
         " measurement_noise: 1, encoder_lookback: frames, decoder_lookback: 1}]}}",
-        {"track_mht": 2, **SCORED, "score_tracks": 2, "tabulate_scores": 4, "draw_scores": 4},
+        {"track": 2, **SCORED, "score_tracks": 2, "tabulate_scores": 4, "draw_scores": 4},
     ),
     "the number of long test sequences": (
         "test_experiments: [{frames: 6, experiments: 12}, {frames: 12, experiments: 10}]",
         {
             "simulate_test_set": 2,
-            "track_transformer": 7,
-            "track_mht": 6,
-            "track_control": 6,
+            "track_trained": 7,
+            "track": 12,
             **SCORED,
             "score_tracks": 2,
             "tabulate_scores": 4,
             "draw_scores": 4,
         },
     ),
-    "the colours of the MHT": ("figures: {palettes: {mht: rocket}}", DRAWN | {"draw_calibration": 1}),
+    "the colours of the MHT": ("methods: {mht: {style: {palette: rocket}}}", DRAWN | {"draw_calibration": 1}),
     "the direction of a claim": ("claims: {1a: {direction: worse}}", {"judge_claims": 1, "summarise_run": 1}),
 }
 
@@ -124,7 +126,7 @@ CHANGES_OF_FILES = {
     "how tracks are scored": (append("src/mpt/scoring/links.py", "PERFECT = 1"), SCORED),
     "the MHT": (
         append("src/mpt/trackers/mht.py", "CUTOFF = None"),
-        {"track_mht": 9, "profile_mht": 1, "tabulate_operations": 1, **SCORED, **DRAWN},
+        {"track": 9, "count_operations": 1, "tabulate_operations": 1, **SCORED, **DRAWN},
     ),
     "how transformers are trained": (
         append("src/mpt/transformer/training.py", "PATIENCE = None"),
@@ -146,3 +148,34 @@ def test_a_change_of_a_file_reruns(change, finished, tmp_path):
     shutil.copytree(finished, results)
     edit(project, results)
     assert jobs(snakemake(results, "--dry-run", project=project)) == expected
+
+
+def test_a_checkout_is_the_same_through_a_link(finished, tmp_path):
+    project, results = (tmp_path / place.relative_to("/") for place in (PROJECT, finished))
+    clone(project)
+    shutil.copytree(finished, results)
+    link = tmp_path / "link"
+    link.symlink_to(project)
+    assert jobs(snakemake(results, "--dry-run", project=link)) == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("verdicts", {"judge_claims": 1, "summarise_run": 1}),
+        ("curves", {"tabulate_scores": 6, "draw_scores": 6, "summarise_run": 1}),
+        ("operations", {"count_operations": 2, "tabulate_operations": 1, **{"draw_operations": 1}}),
+        ("scores", SCORED),
+    ],
+)
+def test_a_column_added_to_a_table_reruns_what_makes_or_reads_it(table, expected, finished, tmp_path):
+    project, results = (tmp_path / place.relative_to("/") for place in (PROJECT, finished))
+    clone(project)
+    shutil.copytree(finished, results)
+    path = project / f"src/mpt/tables/{table}.py"
+    # Any edit: whether a column or a comment, the scanner sees that the file differs.
+    path.write_text(f"{path.read_text()}ADDED = 'a column'\n")
+    found = jobs(snakemake(results, "--dry-run", project=project))
+    assert found.keys() <= expected.keys() | {"judge_claims", "summarise_run"}
+    assert {rule: found.get(rule) for rule in expected} == expected
+    assert not found.keys() & {"simulate_test_set", "train", "track", "track_trained"}

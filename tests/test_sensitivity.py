@@ -97,7 +97,10 @@ def test_nothing_is_trained_for_the_grid(config):
     for scene in scenes(config, "grid"):
         found = work(config, "grid", scene)
         assert found["models"] == {}
-        assert {how["script"] for how in found["trackers"].values()} == {"track_mht", "track_control"}
+        assert {how["script"] for how in found["trackers"].values()} == {
+            "src/track_mht.py",
+            "src/track_control.py",
+        }
 
 
 def test_choices_share_what_they_have_in_common(config):

@@ -220,7 +220,7 @@ def test_another_value_of_an_axis_judges_only_its_own_scenes(finished, sensitivi
 
 def test_the_run_is_summed_up(finished):
     run = pd.read_csv(finished / "results/run.csv", index_col="rule")
-    assert run.loc["train_transformer", "jobs"] == len(list((finished / "results/models").iterdir()))
+    assert run.loc["train", "jobs"] == len(list((finished / "results/models").iterdir()))
     assert run.loc["judge_claims", "jobs"] == 1
     assert (run.start_up_seconds > 0).all()
     assert (run.start_up_seconds < run.seconds).all()
@@ -257,7 +257,7 @@ def test_only_transformers_ask_for_a_gpu(tmp_path):
             re.MULTILINE,
         )
     )
-    assert asking == {"train_transformer", "track_transformer"}
+    assert asking == {"train", "track_trained"}
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
@@ -279,7 +279,7 @@ def test_the_default_profile_lets_gpu_jobs_wait_for_each_other_only_where_there_
     [
         ("simulation: {process_noise: -1}\n", "simulation.process_noise: -1 is less than the minimum of 0"),
         ("training: {learning_rate: 1e-3}\n", "training.learning_rate: '1e-3' is not of type 'number'"),
-        ("mht: {solver: enumerate, solver: enumerate}\n", "line 1: the key solver stands twice"),
+        ("methods: {mht: {label: A, label: B}}\n", "line 1: the key label stands twice"),
         (
             "studies: {'a; touch /tmp/x': {}}\n",
             "studies: 'a; touch /tmp/x' is not made of letters, digits and _",

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 PROJECT = Path(__file__).parents[1]
 SMALL = PROJECT / "tests/config.yaml"
 # All that the workflow reads.
@@ -40,6 +42,42 @@ def snakemake(
         env=environment(**changes),
         umask=umask,
     )
+
+
+def scripts_of_rules() -> dict[str, list[str]]:
+    """Return by rule the scripts that it runs, below src/: those it names, and those that methods declare."""
+    methods = yaml.safe_load((PROJECT / "config.yaml").read_text())["methods"].values()
+    trained = [method for method in methods if "training" in method]
+    declared = {
+        "track": ["src/supervise.py", *(method["script"] for method in methods if method not in trained)],
+        "track_trained": [method["script"] for method in trained],
+        "train": [method["training"]["script"] for method in trained],
+        "count_operations": [
+            path
+            for method in methods
+            if "counting" in method
+            for path in (method["counting"]["script"], *method["counting"].get("sources", ()))
+        ],
+        "calibrate": [method["calibration"] for method in methods if "calibration" in method],
+    }
+    found = {}
+    for path in (PROJECT / "rules").glob("*.smk"):
+        for name, body in re.findall(r"^rule (\w+):\n((?:[ \n].*\n?)*)", path.read_text(), re.MULTILINE):
+            named = re.search(r'sources=sources\("([\w.]+)"\)', body)
+            if named:
+                found[name] = [f"src/{named[1]}"]
+            elif "sources=" in body:
+                found[name] = list(dict.fromkeys(declared.get(name, ())))
+    found["judge_choices"] = [
+        "src/judge_choices.py",
+        *declared["track"],
+        *declared["track_trained"],
+        *declared["train"],
+    ]
+    return {
+        rule: [path.removeprefix("src/") for path in dict.fromkeys(paths) if path.endswith(".py")]
+        for rule, paths in found.items()
+    }
 
 
 def written(directory: Path, text: str) -> Path:

@@ -15,13 +15,13 @@ from itertools import product
 from planning import flags as commands
 from planning.flags import flags
 from planning.ledger import OF_OPERATIONS, ledger
-from planning.studies import SECTIONS, Plan, StudyError, plan
+from planning.methods import SHARED_DATA, SHARED_TRAINING, StudyError
+from planning.studies import Plan, plan
 
 PARTS = ("axes", "grid")
 DEFAULT = "default"
 # Linux hands over 128 KiB at most as one word, such as a command.
 LONGEST_WORK = 120_000
-TRACKING = {"mht": "track_mht", "bayes": "track_bayes", "control": "track_control"}
 
 
 def changed(config: dict, changes: dict, path: str) -> dict:
@@ -83,7 +83,7 @@ def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
 def scenes(config: dict, part: str) -> dict[str, list[dict[str, str]]]:
     """Return the choices of a part, each its values by axis, by scene; none if no claim is judged."""
     found = axes(config)
-    of_simulation = [name for name in found if _touches(config, name, ("simulation",))]
+    of_simulation = [name for name in found if _touches(config, name, r"simulation\.")]
     grouped = {}
     if not _judged(reduced(config), plan(reduced(config)), part)["claims"]:
         return grouped
@@ -158,8 +158,13 @@ def _own(changes: dict[str, dict]) -> str:
     return own
 
 
-def _touches(config: dict, name: str, sections: tuple[str, ...]) -> bool:
-    return any(key.split(".")[0] in sections for key in config["sensitivity"]["axes"][name]["keys"])
+def _touches(config: dict, name: str, keys: str) -> bool:
+    """Say whether an axis sets a key that begins as the pattern says."""
+    return any(re.match(keys, key) for key in config["sensitivity"]["axes"][name]["keys"])
+
+
+def _trains(config: dict, name: str) -> bool:
+    return _touches(config, name, rf"({SHARED_DATA}|{SHARED_TRAINING}|methods\.\w+\.training)\.")
 
 
 def _along_axes(found: dict) -> list[dict[str, str]]:
@@ -172,10 +177,7 @@ def _along_axes(found: dict) -> list[dict[str, str]]:
 
 def _over_grid(config: dict, found: dict) -> list[dict[str, str]]:
     """Return every combination; an axis of the training has its own value only."""
-    words = [
-        [_own(changes)] if _touches(config, name, SECTIONS["transformer"]) else list(changes)
-        for name, changes in found.items()
-    ]
+    words = [[_own(changes)] if _trains(config, name) else list(changes) for name, changes in found.items()]
     return [dict(zip(found, combination, strict=True)) for combination in product(*words)]
 
 
@@ -186,7 +188,7 @@ def _judged(config: dict, jobs: Plan, part: str) -> dict:
         name: config["claims"][name]
         for name, claim in claims.items()
         if claim["test"] not in OF_OPERATIONS
-        and (part == "axes" or "transformer" not in _methods(jobs, claim))
+        and (part == "axes" or not any(jobs.methods[name].is_trained for name in _methods(jobs, claim)))
     }
     return ledger(config | {"claims": kept}, jobs)
 
@@ -207,16 +209,17 @@ def _add(config: dict, jobs: Plan, dataset: str, tracker: str, result: dict) -> 
     tables = {"simulate": commands.test_set(config, jobs, dataset), "score": flags(config["scores"])}
     unique = _name(result["datasets"], "d", tables)
     trackers = result["tracked"].setdefault(unique, [])
-    if tracker in jobs.models:
-        data = commands.training_set(config, jobs, jobs.training_set_of[tracker])
-        model = {"simulate": data, "train": flags(jobs.models[tracker])}
-        how = {"model": _name(result["models"], "m", model), "replicates": config["replicates"]}
-    else:
-        settings = jobs.told[tracker, dataset]
-        script = TRACKING[
-            "control" if "control" in settings else "mht" if "lookback" in settings else "bayes"
-        ]
-        how = {"script": script, "flags": flags(settings)}
+    method = jobs.methods[jobs.method_of[tracker]]
+    how = {"script": method.script, "flags": flags(jobs.told[tracker, dataset])}
+    if "truth" in method.needs:
+        how["truth"] = True
+    if name := jobs.model_of.get(tracker):
+        data = commands.training_set(config, jobs, jobs.training_set_of[name])
+        model = {"simulate": data, "script": method.training_script, "train": flags(jobs.models[name])}
+        how |= {
+            "model": _name(result["models"], "m", model),
+            "replicates": len(jobs.replicates(tracker)),
+        }
     name = _name(result["trackers"], "t", how)
     if name not in trackers:
         trackers.append(name)

@@ -49,6 +49,11 @@ def _error(at: yaml.Node | yaml.Event, problem: str) -> yaml.MarkedYAMLError:
     return yaml.constructor.ConstructorError(problem=problem, problem_mark=at.start_mark)
 
 
+def read(path: str | Path) -> dict:
+    """Return what a config file says that is not unreadable."""
+    return yaml.load(Path(path).read_bytes().decode(), _Loader)
+
+
 def unreadable(path: str | Path) -> list[str]:
     """Return a line that says what keeps the file from being a config, and where; none if nothing does."""
     return [f"{path}: {line}" for line in _problems(Path(path))]

@@ -1,7 +1,8 @@
 """What a config may be: every refusal is a line that starts with the path of the key to change."""
 
+import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
@@ -10,7 +11,17 @@ from jsonschema import Draft202012Validator
 from planning.choices import trial_configs
 from planning.config_files import SafeLoader
 from planning.ledger import ledger
-from planning.studies import StudyError, plan, tracker_settings
+from planning.methods import (
+    KINDS,
+    REQUIRED,
+    SHARED_DATA,
+    SHARED_TRAINING,
+    Method,
+    StudyError,
+    methods,
+    placeholders,
+)
+from planning.studies import plan
 
 
 def canonical(value):
@@ -25,6 +36,17 @@ def canonical(value):
     return value
 
 
+def ordered(config: dict, reference: dict) -> dict:
+    """Return the config with its keys in the order of another, then those that only it has.
+
+    An overlay that says again what the other says then changes nothing, not even an order.
+    """
+    if not isinstance(config, dict) or not isinstance(reference, dict):
+        return config
+    known = {key: ordered(config[key], value) for key, value in reference.items() if key in config}
+    return known | {key: value for key, value in config.items() if key not in known}
+
+
 def problems(config: dict, schema_path: str | Path) -> list[str]:
     """Return what is wrong with a config, a line each; none if the workflow can run it."""
     schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), SafeLoader)
@@ -33,13 +55,60 @@ def problems(config: dict, schema_path: str | Path) -> list[str]:
 
 def _problems(config: dict, schema: dict) -> list[str]:
     found = list(_mismatches(config, schema, ""))
-    found = found or [*_mismatches_of_combinations(config, schema), *_mismatches_of_claims(config, schema)]
+    found = found or list(_mismatches_of_methods(config))
+    found = found or [
+        *_repeated_lengths(config),
+        *_mismatches_of_combinations(config, schema),
+        *_mismatches_of_claims(config, schema),
+    ]
     if not found:
         try:
             ledger(config, plan(config))
         except StudyError as error:
             found = [str(error)]
     return found
+
+
+def _repeated_lengths(config: dict) -> Iterator[str]:
+    lengths = [row["frames"] for row in config["test_experiments"]]
+    for frames in sorted({frames for frames in lengths if lengths.count(frames) > 1}):
+        yield f"test_experiments: it names {frames} frames {_times(lengths.count(frames))}; once is enough"
+
+
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"
+
+
+def _mismatches_of_methods(config: dict) -> Iterator[str]:
+    """Check that a method's declaration agrees with itself and that each study's trackers name one."""
+    for name, method in methods(config).items():
+        path = f"methods.{name}"
+        for key, kinds in method.values.items():
+            if key not in method.defaults:
+                yield f"{path}.values.{key}: the method has no option {key}"
+            for kind in kinds if isinstance(kinds, list) else [kinds]:
+                if not isinstance(kinds, list) and kind not in KINDS:
+                    yield f"{path}.values.{key}: {kind!r} is none of {', '.join(KINDS)}, nor a list of words"
+        for key in method.known:
+            if key not in method.defaults:
+                yield f"{path}.known.{key}: the method has no option {key}"
+        for template, text in (("name", method.file_name), ("label", method.label)):
+            places = {*method.defaults, "training_set"} if method.is_trained else {*method.defaults}
+            try:
+                unknown = set(placeholders(text)) - places
+            except ValueError as error:
+                yield f"{path}.{template}: {text!r} is no template: {error}"
+                continue
+            for key in sorted(unknown):
+                yield f"{path}.{template}: {{{key}}} is none of the method's options"
+    declared = [name for name, method in config["methods"].items() if method is not None]
+    for study, settings in config["studies"].items():
+        for index, tracker in enumerate(settings["trackers"] if settings else ()):
+            if tracker["method"] not in declared:
+                yield (
+                    f"studies.{study}.trackers[{index}].method: {tracker['method']!r} is none of the methods"
+                    f"{_nearest(tracker['method'], declared)}; there are {', '.join(declared)}"
+                )
 
 
 def _problems_of_choices(config: dict, schema: dict) -> Iterator[str]:
@@ -62,26 +131,60 @@ def _mismatches(value, schema: dict, path: str) -> Iterator[str]:
 
 def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
     """Check each dataset and tracker with the defaults of its section in place."""
-    lines = {}
+    lines: dict[str, None] = {}
+    declared = methods(config)
     for name, study in config["studies"].items():
         if study is None:
             continue
-        expanded = [
-            (f"studies.{name}.datasets", "dataset", config["simulation"] | dataset)
-            for dataset in _covering(study["datasets"])
-        ]
-        expanded += [
-            (
-                f"studies.{name}.trackers[{index}]",
-                f"{entry['method']}_tracker",
-                tracker_settings(config, tracker),
+        for dataset in _covering(study["datasets"]):
+            found = _mismatches(
+                config["simulation"] | dataset, _definition(schema, "dataset"), f"studies.{name}.datasets"
             )
-            for index, entry in enumerate(study["trackers"])
-            for tracker in _covering(entry)
-        ]
-        for path, kind, settings in expanded:
-            lines |= dict.fromkeys(_mismatches(settings, _definition(schema, kind), path))
+            lines |= dict.fromkeys(found)
+        for index, entry in enumerate(study["trackers"]):
+            method = declared[entry["method"]]
+            options = _options_schema(method, schema)
+            for tracker in _covering(entry):
+                settings = {
+                    key: value for key, value in method.settings(tracker).items() if value != REQUIRED
+                }
+                found = _mismatches(settings, options, f"studies.{name}.trackers[{index}]")
+                lines |= dict.fromkeys(found)
     yield from lines
+
+
+def _options_schema(method: Method, schema: dict) -> dict:
+    """Return the schema of a tracker's options: the kinds that the sections and the method declare."""
+    kinds = dict.fromkeys(method.defaults, True)
+    for section in (SHARED_DATA, SHARED_TRAINING) if method.is_trained else ():
+        kinds |= schema["$defs"][section]["properties"]
+    if method.is_trained:
+        kinds["replicates"] = schema["properties"]["replicates"]
+    kinds |= {key: _kind(kinds) for key, kinds in method.values.items()}
+    return {
+        "$defs": schema["$defs"],
+        "type": "object",
+        "additionalProperties": False,
+        "required": [key for key, default in method.defaults.items() if default == REQUIRED],
+        "properties": {
+            key: {"anyOf": [{"type": ["number", "boolean", "null"]}, {"$ref": "#/$defs/text"}]}
+            if kind is True
+            else kind
+            for key, kind in kinds.items()
+        },
+    }
+
+
+def _kind(declared: str | list[str]) -> dict:
+    """Return the schema of a declared kind of value: a number, some words, or either."""
+    names = [declared] if isinstance(declared, str) else declared
+    words = [name for name in names if name not in KINDS]
+    numbers = [{"$ref": f"#/$defs/{name}"} for name in names if name in KINDS]
+    of_words = {"const": words[0]} if len(words) == 1 and numbers else {"enum": words}
+    if not numbers:
+        return of_words
+    of_numbers = numbers[0] if len(numbers) == 1 else {"anyOf": numbers}
+    return {"if": {"type": "string"}, "then": of_words, "else": of_numbers} if words else of_numbers
 
 
 def _covering(settings: dict) -> Iterator[dict]:
@@ -109,12 +212,22 @@ def _join(path: str, keys) -> str:
     return path or "the config"
 
 
+def _nearest(word: object, words: Iterable[object]) -> str:
+    """Return in words which of these a mistyped word may have been meant to be."""
+    close = difflib.get_close_matches(str(word), list(map(str, words)), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def _message(error) -> str:
     message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
     if error.validator == "const":
         message = f"{error.instance!r} is not {error.validator_value!r}"
     if error.validator == "pattern":
         message = f"{error.instance!r} is not {error.schema['description']}"
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        allowed = error.schema.get("properties", {})
+        unknown = [key for key in error.instance if key not in allowed]
+        message = f"it has no key {', '.join(map(repr, unknown))}{_nearest(unknown[0], allowed)}"
     if isinstance(error.instance, str) and _is_number(error.instance):
         message += " (YAML reads this as text; scientific notation needs a dot and a sign: 1.0e-3)"
     return message

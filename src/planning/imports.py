@@ -33,8 +33,8 @@ def files_of(name: str, root: Path) -> Iterator[Path]:
 
 def imported(path: Path, root: Path) -> set[str]:
     """Return the names that a file imports, in full: of `from a import b` both a and a.b."""
-    if not path.is_file():
-        # Snakemake says which rule misses it.
+    if path.suffix != ".py" or not path.is_file():
+        # Of another language, or missing: then Snakemake says which rule misses it.
         return set()
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -6,7 +6,8 @@ refused.
 
 from math import factorial
 
-from planning.studies import Plan, StudyError
+from planning.methods import StudyError
+from planning.studies import Plan
 
 # How profile_transformer.py lets the transformer track.
 TRANSFORMER_VARIANTS = ("incremental", "re_encoded")

@@ -4,51 +4,41 @@ The result is dictionaries of plain Python values. Nothing is imported that take
 job reads this again.
 """
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise, product
+from itertools import pairwise
 
-KNOWN = "known"
-# The sections of the config whose keys a tracker may set, by method.
-SECTIONS = {
-    "mht": ("mht",),
-    "bayes": ("bayes",),
-    "control": ("control",),
-    "transformer": ("training_data", "transformer", "training"),
-}
-# Controls that are told no noise.
-UNFILTERED = ("frozen", "random")
-# Keys of a tracker that say how its curve is drawn.
-DRAWING = ("label", "fit")
-# What a tracker told `known` is told: the key of the test dataset, where it goes by another name.
-DATASET_KEYS = {"velocity_spread": "drift_spread"}
+from planning.methods import (
+    CONTROL,
+    DATASET_SYMBOLS,
+    FRAMES,
+    KNOWN,
+    UNLIMITED,
+    Method,
+    StudyError,
+    combinations,
+    differences,
+    methods,
+    placeholders,
+)
+
 # Of a file system: 255 bytes, with suffixes.
 LONGEST_NAME = 240
 # The least that a law of three parameters is fitted to.
-FITTED_POINTS = 4
-DATASET_SYMBOLS = {"frames": "T", "measurement_noise": "σ", "process_noise": "μ", "particles": "N"}
-TRACKER_SYMBOLS = {
-    "frames": "T",
-    "measurement_noise": "ν′",
-    "process_noise": "η′",
-    "lookback": "K_MHT",
-    "encoder_lookback": "K_E",
-    "decoder_lookback": "K_D",
-    "experiments_per_batch": "i",
-}
-
-
-class StudyError(ValueError):
-    """A study that makes no sense although each of its values does; starts with the path of its key."""
+LEAST_FITTED = 4
 
 
 @dataclass
 class Curve:
-    """What a figure draws as one line: points are (x, dataset, tracker); fit names a law fitted to them."""
+    """What a figure draws as one line: points are (x, dataset, tracker); fit names a law fitted to them.
+
+    control is the control's own name, whatever the curve's label, or None.
+    """
 
     label: str
     method: str
     fit: str | None
+    control: str | None = None
     points: list[tuple[float, str, str]] = field(default_factory=list)
 
 
@@ -56,42 +46,49 @@ class Curve:
 class Plan:
     """Everything to be made, by its name in the paths below results/."""
 
+    methods: dict[str, Method]
     test_sets: dict[str, dict] = field(default_factory=dict)
     training_sets: dict[str, dict] = field(default_factory=dict)
+    # How each model is trained, on which training set, and by which method.
     models: dict[str, dict] = field(default_factory=dict)
     training_set_of: dict[str, str] = field(default_factory=dict)
-    # What the other trackers are told, by tracker and test set.
+    # Each tracker's method, and the model of those that have one.
+    method_of: dict[str, str] = field(default_factory=dict)
+    model_of: dict[str, str] = field(default_factory=dict)
+    # The options that trackers are told on a test set.
     told: dict[tuple[str, str], dict] = field(default_factory=dict)
     trackers_on: dict[str, set[str]] = field(default_factory=dict)
     curves: dict[str, list[Curve]] = field(default_factory=dict)
+    # What the counting of operations is told, by figure and method.
+    counted: dict[tuple[str, str], dict] = field(default_factory=dict)
+
+    def replicates(self, tracker: str) -> range:
+        """Return the numbers of the tracks that a tracker makes of a test set: one each training."""
+        return range(self.models[self.model_of[tracker]]["replicates"] if tracker in self.model_of else 1)
+
+    def calibrated(self) -> dict[str, tuple[str, dict]]:
+        """Return by test set the method whose probabilities are checked there, and what it is told."""
+        found = {}
+        for (tracker, dataset), settings in sorted(self.told.items()):
+            if self.methods[self.method_of[tracker]].calibration:
+                found.setdefault(dataset, (self.method_of[tracker], settings))
+        return dict(sorted(found.items()))
 
 
 def plan(config: dict) -> Plan:
     """Return the jobs of all studies of a config that its schema accepts; raises StudyError."""
     if all(part is None for section in ("studies", "operation_counts") for part in config[section].values()):
         raise StudyError("studies: all are null, and all operation_counts; nothing is left to do")
-    result = Plan()
+    result = Plan(methods(config))
     for name, study in config["studies"].items():
         if study is not None:
             if config["operation_counts"].get(name) is not None:
                 raise StudyError(f"operation_counts.{name}: a study has that name too")
             result.curves[name] = _curves(config, f"studies.{name}", study, result)
+    for figure, cost in config["operation_counts"].items():
+        if cost is not None:
+            _add_counts(config, figure, cost, result)
     return result
-
-
-def combinations(settings: dict) -> Iterator[dict]:
-    """Yield one dictionary per combination of the values that lists stand for."""
-    values = (value if isinstance(value, list) else [value] for value in settings.values())
-    for combination in product(*values):
-        yield dict(zip(settings, combination, strict=True))
-
-
-def tracker_settings(config: dict, tracker: dict) -> dict:
-    """Return one combination of a tracker with its method's sections for the keys it leaves out."""
-    settings = {"method": tracker["method"]}
-    for section in SECTIONS[tracker["method"]]:
-        settings |= config[section]
-    return settings | {key: value for key, value in tracker.items() if key not in DRAWING}
 
 
 def dataset_settings(config: dict, dataset: dict) -> dict:
@@ -114,37 +111,58 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
     datasets = []
     for dataset in combinations(study["datasets"]):
         name = f"T{dataset['frames']}_sigma{dataset['measurement_noise']}"
-        name += _differences(dataset, config["simulation"] | {"experiments": None})
+        name += differences(dataset, config["simulation"] | {"experiments": None})
         _check_length(f"{path}.datasets", name)
         jobs.test_sets[name] = dataset_settings(config, dataset)
         datasets.append((name, dataset))
-    curves = {}
+    curves: dict[str, tuple[int, Curve]] = {}
     all_positions = _positions(path, study)
     for index, entry in enumerate(study["trackers"]):
         where = f"{path}.trackers[{index}]"
+        method = jobs.methods[entry["method"]]
         for tracker in combinations(entry):
             for dataset_name, dataset in datasets:
-                name = _add_tracker(config, where, tracker, dataset_name, jobs)
+                name = _add_tracker(config, where, method, tracker, dataset_name, jobs)
                 _check_length(where, name)
-                label = _label(study, entry, dataset, tracker)
-                new = Curve(label, tracker["method"], tracker.get("fit"))
+                label = _label(method, study, entry, dataset, tracker)
+                new = Curve(label, method.name, tracker.get("fit"), _control(method, tracker, label))
                 owner, curve = curves.setdefault(label, (index, new))
                 if owner != index:
                     raise StudyError(f"{where}: another tracker's curve is {label!r} too; give it a label")
-                x = (dataset if study["x"] in dataset else tracker).get(study["x"])
+                x = (dataset if study["x"] in dataset else method.settings(tracker)).get(study["x"])
                 positions = all_positions if x is None else [x]
                 curve.points += [(position, dataset_name, name) for position in positions]
     for index, curve in curves.values():
-        if curve.fit and len(curve.points) < FITTED_POINTS:
-            raise StudyError(f"{path}.trackers[{index}].fit: a law needs at least {FITTED_POINTS} points")
+        _check_curve(config, f"{path}.trackers[{index}]", study, curve, jobs)
     return [curve for _, curve in curves.values()]
+
+
+def _check_curve(config: dict, path: str, study: dict, curve: Curve, jobs: Plan) -> None:
+    (x, many), *_ = Counter(x for x, *_ in curve.points).most_common(1)
+    if many > 1:
+        raise StudyError(
+            f"{path}: two curves with one name, {curve.label!r}: they both have a point at "
+            f"{study['x']} = {x}; leave out the label, or give each an entry and a label of its own"
+        )
+    if not curve.fit:
+        return
+    if len(curve.points) < LEAST_FITTED:
+        raise StudyError(f"{path}.fit: a law needs at least {LEAST_FITTED} points")
+    if (least := min(x for x, *_ in curve.points)) <= 0:
+        raise StudyError(f"{path}.fit: the law needs x > 0, and {study['x']} has the value {least}")
+    sizes = {jobs.test_sets[dataset]["experiments"] for _, dataset, _ in curve.points}
+    if len(sizes) > 1:
+        raise StudyError(
+            f"{path}.fit: a law is fitted over test sets of one size, and these have {sorted(sizes)} "
+            "experiments; set datasets.experiments"
+        )
 
 
 def _check_length(path: str, name: str) -> None:
     if len(name) > LONGEST_NAME:
         raise StudyError(
-            f"{path}: it differs in so many keys from the config's sections that its name is too "
-            f"long for a file: {name[:60]}…; set in the sections what trackers have in common"
+            f"{path}: it differs in so many keys from the config's defaults that its name is too "
+            f"long for a file: {name[:60]}…; set as defaults what trackers have in common"
         )
 
 
@@ -163,20 +181,29 @@ def _positions(path: str, study: dict) -> list[float]:
     return sorted(set(positions))
 
 
-def _label(study: dict, entry: dict, dataset: dict, tracker: dict) -> str:
-    """Return the curve's name in the paper's symbols, transformer_{T,i}, and what else sets it apart."""
-    told = {"method", "control", *DRAWING} | (set() if study["x"] in dataset else {study["x"]})
+def _label(method: Method, study: dict, entry: dict, dataset: dict, tracker: dict) -> str:
+    """Return the curve's name: its method's label, filled in, and what else sets it apart."""
+    x = None if study["x"] in dataset else study["x"]
+    told = {"method", "label", "fit", "role", x}
     label = tracker.get("label")
-    if label is None and tracker["method"] != "transformer":
-        label = {"mht": "MHT", "bayes": "Bayes"}.get(tracker["method"]) or tracker["control"]
+    if label is None or method.role == CONTROL:
+        told |= set(placeholders(method.label))
     if label is None:
-        told |= {"frames", "experiments_per_batch"}
-        frames = "T" if tracker["frames"] == KNOWN else tracker["frames"]
-        batch = "i" if study["x"] == "experiments_per_batch" else tracker["experiments_per_batch"]
-        label = f"transformer_{{{frames},{batch}}}"
-    suffixes = _varied(tracker, entry, TRACKER_SYMBOLS, told)
+        settings = method.settings(tracker)
+        shown = {key: _shown(method, key, settings, x) for key in placeholders(method.label)}
+        label = method.label.format(**shown)
+    suffixes = _varied(tracker, entry, method.symbols, told)
     suffixes += _varied(dataset, study["datasets"], DATASET_SYMBOLS, {study["x"]})
     return ", ".join([label, *suffixes])
+
+
+def _shown(method: Method, key: str, settings: dict, x: str | None) -> object:
+    """Return an option as a label says it: by its symbol where it differs along the curve."""
+    if key == x:
+        return method.symbols.get(key, key)
+    if settings[key] == KNOWN:
+        return DATASET_SYMBOLS.get(key, key)
+    return settings[key]
 
 
 def _varied(settings: dict, lists: dict, symbols: dict, told: set) -> list[str]:
@@ -187,76 +214,76 @@ def _varied(settings: dict, lists: dict, symbols: dict, told: set) -> list[str]:
     ]
 
 
-def _add_tracker(config: dict, path: str, tracker: dict, dataset: str, jobs: Plan) -> str:
+def _control(method: Method, tracker: dict, label: str) -> str | None:
+    """Return the name of a control: what its files are called, or its label where it has a model."""
+    if tracker.get("role", method.role) != CONTROL:
+        return None
+    return label if method.is_trained else method.named(method.settings(tracker))
+
+
+def _add_tracker(config: dict, path: str, method: Method, tracker: dict, dataset: str, jobs: Plan) -> str:
     """Add what the tracker needs on the test dataset to the jobs and return its name."""
-    known = jobs.test_sets[dataset]
-    unresolved = tracker_settings(config, tracker)
-    settings = _resolve(unresolved, known)
-    method = settings.pop("method")
-    filters = method != "transformer" and settings.get("control") not in UNFILTERED
-    if filters and settings["process_noise"] == settings["measurement_noise"] == 0:
-        raise StudyError(f"{path}: told process noise 0 and measurement noise 0 there is no filter")
-    if method == "transformer":
-        name = _add_model(config, path, settings, known, jobs)
-    elif method == "mht":
-        name = f"mht_K{settings['lookback']}_r{settings['measurement_noise']}"
-        name += _differences(settings, _resolve(config["mht"], config["simulation"]))
-        jobs.told[name, dataset] = settings
-    elif method == "bayes":
-        name = "bayes" + _differences(unresolved, config["bayes"])
-        jobs.told[name, dataset] = settings
+    scene = jobs.test_sets[dataset]
+    unresolved = method.settings(tracker)
+    settings = method.resolved(unresolved, scene)
+    if message := method.problem(settings, scene):
+        raise StudyError(f"{path}: {message}")
+    # Known is the dataset's: the file's name says it where the template has a place for it.
+    named = {
+        key: settings[key] if key in placeholders(method.file_name) else unresolved[key] for key in settings
+    }
+    if method.is_trained:
+        model = _add_model(config, path, method, dict(settings), scene, jobs)
+        name = model + differences(named, dict(method.options))
+        jobs.model_of[name] = model
     else:
-        name = settings["control"] + _differences(unresolved, config["control"])
-        jobs.told[name, dataset] = settings | {"seed": config["seed"]}
+        name = method.named(named)
+    jobs.method_of[name] = method.name
+    told = {key: settings[key] for key in method.options}
+    jobs.told[name, dataset] = told | ({"seed": config["seed"]} if "seed" in method.needs else {})
     jobs.trackers_on.setdefault(dataset, set()).add(name)
     return name
 
 
-def _add_model(config: dict, path: str, settings: dict, known: dict, jobs: Plan) -> str:
-    frames = settings.pop("frames")
-    if frames < known["frames"]:
+def _add_model(config: dict, path: str, method: Method, settings: dict, scene: dict, jobs: Plan) -> str:
+    frames = settings["frames"]
+    if frames < scene["frames"]:
         raise StudyError(
-            f"{path}.frames: a transformer trained on {frames} frames cannot track "
-            f"the {known['frames']} of a test sequence"
+            f"{path}.frames: a network trained on {frames} frames cannot track "
+            f"the {scene['frames']} of a test sequence"
         )
-    for key in ("heads", "pointers"):
-        if settings["dimension"] % settings[key]:
-            raise StudyError(
-                f"{path}.{key}: the dimension {settings['dimension']} is not a multiple of {settings[key]}"
-            )
-    if settings["encoder_lookback"] == "frames":
-        settings["encoder_lookback"] = frames
+    training = {key: settings[key] for key in method.training_options}
+    if training.get("encoder_lookback") == FRAMES:
+        training["encoder_lookback"] = frames
+    # Of the training set batches and their size make the number of experiments; the rest is simulated.
+    sizes = {key: settings[key] for key in ("batches", "experiments_per_batch")}
+    data = {key: settings[key] for key in method.data_options if key not in sizes}
     data = {
         "frames": frames,
-        "measurement_noise": settings.pop("measurement_noise"),
-        "particles": known["particles"],
-    }
-    data |= {key: settings.pop(key) for key in config["training_data"] if key != "batches"}
+        "measurement_noise": data["measurement_noise"],
+        "particles": scene["particles"],
+    } | data
     data_defaults = config["simulation"] | {"batches": config["training_data"]["batches"]}
-    data_name = f"T{frames}_i{settings['experiments_per_batch']}_sigma{data['measurement_noise']}"
-    data_name += _differences(data | {"batches": settings["batches"]}, data_defaults)
+    data_name = f"T{frames}_i{sizes['experiments_per_batch']}_sigma{data['measurement_noise']}"
+    data_name += differences(data | {"batches": sizes["batches"]}, data_defaults)
     # Where batches are unlimited, training simulates its own by the parameters of this one.
-    batches = 1 if settings["batches"] == "unlimited" else settings["batches"]
-    experiments = batches * settings["experiments_per_batch"] * config["replicates"]
-    jobs.training_sets[data_name] = data | {"experiments": experiments}
+    batches = 1 if sizes["batches"] == UNLIMITED else sizes["batches"]
+    experiments = batches * sizes["experiments_per_batch"] * training["replicates"]
+    # Models with more trainings than others share the experiments of the others' trainings.
+    before = jobs.training_sets.get(data_name, {}).get("experiments", 0)
+    jobs.training_sets[data_name] = data | {"experiments": max(experiments, before)}
 
-    name = f"transformer_{data_name}_KE{settings['encoder_lookback']}_KD{settings['decoder_lookback']}"
-    name += _differences(settings, config["transformer"] | config["training"])
-    jobs.models[name] = settings | {"replicates": config["replicates"], "seed": config["seed"]}
+    name = method.file_name.format(**training, training_set=data_name)
+    told = set(placeholders(method.file_name))
+    name += differences(training, {key: v for key, v in method.training_options.items() if key not in told})
+    jobs.models[name] = training | sizes | {"seed": config["seed"]}
     jobs.training_set_of[name] = data_name
+    jobs.method_of[name] = method.name
     return name
 
 
-def _resolve(settings: dict, known: dict) -> dict:
-    return {
-        key: known[DATASET_KEYS.get(key, key)] if value == KNOWN else value for key, value in settings.items()
-    }
-
-
-def _differences(settings: dict, defaults: dict) -> str:
-    """Return what sets a name apart: each setting that is not the config's default."""
-    return "".join(
-        f"_{key}-{settings[key]}"
-        for key, default in defaults.items()
-        if key in settings and settings[key] != default
-    )
+def _add_counts(config: dict, figure: str, cost: dict, jobs: Plan) -> None:
+    for name, method in jobs.methods.items():
+        if method.counting:
+            offered = method.defaults | config["simulation"] | cost
+            jobs.counted[figure, name] = {key: offered[key] for key in method.counting["takes"]}

@@ -4,13 +4,15 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from workflow import scripts_of_rules
+
 PROJECT = Path(__file__).parents[2]
 
 
 class Rule(NamedTuple):
     """A rule that makes something."""
 
-    script: str | None
+    scripts: list[str]
     memory_mb: int
     gpu: bool
     # Runs beside the Snakemake that submits the others.
@@ -21,16 +23,15 @@ class Rule(NamedTuple):
 
 def rules() -> dict[str, Rule]:
     """Return the rules of rules/ by name."""
-    (local,) = re.findall(r"^localrules:\n((?: +\w+,\n)+)", (PROJECT / "Snakefile").read_text(), re.MULTILINE)
+    scripts = scripts_of_rules()
     found = {}
     for path in (PROJECT / "rules").glob("*.smk"):
         for name, body in re.findall(r"^rule (\w+):\n((?:[ \n].*\n?)*)", path.read_text(), re.MULTILINE):
-            script = re.search(r'script=script\("(\w+)"\)', body)
             found[name] = Rule(
-                script=script and script[1],
+                scripts=[Path(name).stem for name in scripts.get(name, ())],
                 memory_mb=int(re.search(r"mem_mb=growing\((\d+)\)", body)[1]),
                 gpu="gpu=1" in body,
-                local=name in re.findall(r"\w+", local),
+                local="localrule: True" in body,
                 apart=path.name == "sensitivity.smk",
             )
     return found

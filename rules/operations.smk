@@ -1,0 +1,64 @@
+"""The operation counts: floating-point operations per sequence of each method that declares how, over lookbacks."""
+
+
+def counted_methods(figure: str) -> list[str]:
+    return sorted(method for cost, method in PLAN.counted if cost == figure)
+
+
+def counting_sources(wildcards) -> list[str]:
+    """Return the script that counts, first, and all that it runs."""
+    counting = PLAN.methods[wildcards.method].counting
+    scripts = [counting["script"], *counting.get("sources", ())]
+    return [str(path) for script in scripts for path in files_of(Path(script))]
+
+
+def counting_flags(wildcards) -> str:
+    return flags(PLAN.counted[wildcards.cost, wildcards.method])
+
+
+def counts(wildcards) -> list[str]:
+    return [f"results/flops/{wildcards.cost}/{method}.parquet" for method in counted_methods(wildcards.cost)]
+
+
+rule count_operations:
+    input:
+        sources=counting_sources,
+    output:
+        "results/flops/{cost}/{method}.parquet",
+    log:
+        "results/logs/count_operations/{cost}/{method}.log",
+    benchmark:
+        "results/benchmarks/count_operations/{cost}/{method}.tsv"
+    conda:
+        "../envs/operations.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        flags=counting_flags,
+    shell:
+        "python {input.sources[0]:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+
+
+rule tabulate_operations:
+    input:
+        sources=sources("tabulate_operations.py"),
+        counts=counts,
+    output:
+        parquet="results/figures/{cost}.parquet",
+        csv="results/figures/{cost}.csv",
+    log:
+        "results/logs/tabulate_operations/{cost}.log",
+    benchmark:
+        "results/benchmarks/tabulate_operations/{cost}.tsv"
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    shell:
+        "python {input.sources[0]:q} --counts {input.counts:q} --output {output.parquet:q} --csv {output.csv:q}"
+        " > {log:q} 2>&1"

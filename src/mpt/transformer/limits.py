@@ -1,0 +1,11 @@
+"""What training refuses of a network's size alone, for it and for the check of a config."""
+
+from collections.abc import Mapping
+
+
+def dimension(settings: Mapping[str, object], scene: Mapping[str, object]) -> str | None:
+    """Heads, and pointer heads where there are any, share the dimension evenly."""
+    for key in ("heads", "pointers"):
+        if key in settings and settings["dimension"] % settings[key]:
+            return f"the dimension {settings['dimension']} is not a multiple of {key} {settings[key]}"
+    return None
