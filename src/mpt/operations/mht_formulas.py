@@ -2,7 +2,8 @@
 
 A sum, a product, a quotient and the lesser of two numbers are an operation each, as hardware counts; other
 comparisons are none. The terms are named after the functions of mpt.trackers.enumeration that they count. N
-is the number of particles, P = N! that of permutations, and K the lookback. For N = 1 compilers leave out a part.
+is the number of particles, P = N! that of permutations, and K the lookback. For N = 1 compilers leave out a
+part.
 """
 
 from collections.abc import Callable
