@@ -34,6 +34,8 @@ def assign(cost: np.ndarray) -> np.ndarray:
 
     Raises InputError if a cost is not finite.
     """
+    # In single precision sums that are equal by symmetry would differ by more than TIE.
+    cost = np.asarray(cost, np.float64)
     if not np.isfinite(cost).all():
         place = tuple(np.argwhere(~np.isfinite(cost))[0].tolist())
         raise InputError(f"cost {cost[place]} at {place} is not finite: nothing can be assigned by it")

@@ -225,8 +225,9 @@ def dense_blocks(
             parameters = _dataset_parameters(reader)
             if dataset is not None:
                 _check_same_parameters(path, parameters, dataset, "its measurements")
+            says = "its parameters say"
         else:
-            parameters = dataset
+            parameters, says = dataset, "its dataset has"
         particles = parameters["particles"]
         frames = parameters["frames"]
         # By the dataset's shape, so that the blocks of its tables go together.
@@ -246,14 +247,10 @@ def dense_blocks(
             count += len(block["experiments"])
             # Before the block is used: tables that are read side by side then end together.
             if count > parameters["experiments"]:
-                raise InputError(
-                    f"{path}: more experiments than the {parameters['experiments']} of its parameters"
-                )
+                raise InputError(f"{path}: more experiments than the {parameters['experiments']} that {says}")
             yield block
         if count < parameters["experiments"]:
-            raise InputError(
-                f"{path}: {count} experiments where its parameters say {parameters['experiments']}"
-            )
+            raise InputError(f"{path}: {count} experiments where {says} {parameters['experiments']}")
 
 
 def _check_grid(reader: TableReader, columns: dict[str, np.ndarray], frames: int, particles: int) -> None:
