@@ -4,16 +4,23 @@ Of every two successive frames it takes one link, that of their first detections
 and the probabilities of all other links of two particles follow from it.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_directory, output_file, run
+from command_line import ArgumentParser, InputError, existing_directory, json_value, output_file, run
 from mpt.judgement.calibration import reliability, true_links
 from mpt.kalman import Model
 from mpt.tables.calibration import CALIBRATION
-from mpt.tables.dataset import INITIAL, MEASUREMENTS, TRUTH, check_same_dataset, read_scenes, read_truth
+from mpt.tables.dataset import (
+    INITIAL,
+    MEASUREMENTS,
+    TRUTH,
+    check_same_dataset,
+    read_scenes,
+    read_truth,
+    start_of,
+)
 from mpt.tables.files import TableWriter, write_csv
 from mpt.trackers import bayes
 
@@ -34,34 +41,38 @@ def main() -> None:
     )
     add(
         "--models",
-        type=json.loads,
+        type=json_value,
         required=True,
         metavar="JSON",
-        help="of each dataset, what the reference is told: the arguments of mpt.kalman.Model",
+        help="of each dataset, what the reference is told: arguments of mpt.kalman.Model, but not the start",
     )
     add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
     add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
-    arguments = parser.parse_args()
-    if len(arguments.models) != len(arguments.datasets):
-        raise InputError(f"{len(arguments.datasets)} --datasets need as many --models")
+    calibrate(**vars(parser.parse_args()))
 
-    told = dict(zip(arguments.datasets, arguments.models, strict=True))
-    with TableWriter(arguments.output, CALIBRATION, {"bins": BINS, "models": arguments.models}) as writer:
-        for directory in sorted(arguments.datasets, key=lambda path: path.name):
-            found = reliability(*links(directory, Model(**told[directory])), BINS)._asdict()
+
+def calibrate(*, datasets: list[Path], models: list[dict], output: Path, csv: Path) -> None:
+    """Write the table twice; the arguments are the flags. Raises InputError."""
+    if len(models) != len(datasets):
+        raise InputError(f"{len(datasets)} --datasets need as many --models")
+    told = dict(zip(datasets, models, strict=True))
+    with TableWriter(output, CALIBRATION, {"bins": BINS, "models": models}) as writer:
+        for directory in sorted(datasets, key=lambda path: path.name):
+            found = reliability(*links(directory, told[directory]), BINS)._asdict()
             rows = len(found["links"])
             error = np.full(rows, found.pop("error"))
             dataset = np.full(rows, directory.name)
             writer.write({"dataset": dataset, **found, "expected_calibration_error": error})
-    write_csv(arguments.output, arguments.csv)
+    write_csv(output, csv)
 
 
-def links(directory: Path, model: Model) -> tuple[np.ndarray, np.ndarray]:
+def links(directory: Path, told: dict) -> tuple[np.ndarray, np.ndarray]:
     """Return the probability (n,) of a link of every two successive frames, and whether it is true."""
     truth_path, initial_path, measurements_path = (
         directory / f"{name}.parquet" for name in ("truth", "initial", "measurements")
     )
     check_same_dataset({measurements_path: MEASUREMENTS, initial_path: INITIAL, truth_path: TRUTH})
+    model = Model(**told, start=start_of(measurements_path))
     probabilities, happened = [], []
     blocks = zip(read_scenes(measurements_path, initial_path), read_truth(truth_path), strict=True)
     for scenes, truth in blocks:

@@ -13,10 +13,12 @@ import argparse
 import json
 import math
 import os
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -41,6 +43,8 @@ __all__ = [
     "seed",
 ]
 
+# How a terminal that is closed, a scheduler or a limit of processor time asks a process to end.
+ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM", "SIGVTALRM")
 # Far from what anyone needs, and from where squares and int32 columns overflow.
 LARGEST_INT = 2**31 - 1
 LARGEST_FLOAT = 1e100
@@ -74,9 +78,18 @@ class ArgumentParser(argparse.ArgumentParser):
 def run(main: Callable[[], None]) -> None:
     """Call main(); what the user or the machine got wrong becomes one line on stderr and exit status 2.
 
-    An interrupt (exit 130) and SIGTERM (exit 143) unwind main(), so that its writers remove what they began.
+    An interrupt (exit 130) and the ending signals (exit 128 and their number) unwind main(), so that its
+    writers remove what they began. A signal that the caller has the process ignore, as nohup does, stays
+    ignored.
     """
-    signal.signal(signal.SIGTERM, _raise_exit)
+    for name in ENDING_SIGNALS:
+        number = getattr(signal, name)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _raise_exit)
+    for stream in (sys.stdout, sys.stderr):
+        # Closed, it is None. What the locale's encoding lacks is written as an escape.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     _log_start_up()
     try:
         main()
@@ -101,17 +114,26 @@ def call(main: Callable[[], None], name: str, arguments: Iterable[object]) -> No
 
 
 def _log_start_up() -> None:
-    """Print how long the interpreter and the imports took, where the workflow's shell says when it began."""
+    """Print the command and how long the interpreter and the imports took, where this is a workflow's job.
+
+    That is where the workflow's shell says when it began.
+    """
     begin = os.environ.get("JOB_STARTED")
-    if begin:
-        # The shell writes the decimal separator of the locale.
-        print(f"started in {time.time() - float(begin.replace(',', '.')):.3f} s", flush=True)
+    if not begin:
+        return
+    print(shlex.join(["python", *sys.argv]))
+    # The shell writes the decimal separator of the locale; one that knows no time writes nothing of use.
+    with suppress(ValueError):
+        seconds = time.time() - float(begin.replace(",", "."))
+        print(f"started in {seconds:.3f} s")
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _raise_exit(signum: int, frame) -> NoReturn:
     # A scheduler may send it again while the writers clean up.
     signal.signal(signum, signal.SIG_IGN)
-    _stop("terminated", 128 + signum)
+    _stop(f"ended by {signal.Signals(signum).name}", 128 + signum)
 
 
 def _stop(message: str, status: int) -> NoReturn:
@@ -154,6 +176,8 @@ def non_negative_float(text: str) -> float:
 
 def json_value(text: str):
     """Parse JSON; - is that of standard input, which may be longer than an argument."""
+    if text == "-" and sys.stdin is None:
+        raise argparse.ArgumentTypeError("-: standard input is closed")
     try:
         return json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:

@@ -4,6 +4,8 @@ Writes truth.parquet, initial.parquet and measurements.parquet into a directory,
 spreads are standard deviations per axis, in the unit of length of the positions; time is in frames.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from command_line import (
@@ -18,12 +20,12 @@ from command_line import (
     seed,
 )
 from mpt.motion import Stream, simulate
-from mpt.tables.dataset import DatasetWriter
+from mpt.tables.dataset import STARTS, DatasetWriter
 from mpt.tables.files import ROWS_PER_GROUP
 
 
 def main() -> None:
-    """Simulate a block of experiments at a time and append it to the tables."""
+    """Read the flags, then simulate."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     positive = {"type": positive_int, "required": True}
@@ -58,35 +60,50 @@ def main() -> None:
         help="test and training experiments of one seed and number are independent; default test",
     )
     add(
+        "--start",
+        choices=STARTS,
+        default=STARTS[0],
+        help="known: initial.parquet has the true positions at frame 0; measured: each particle's own "
+        "detection there; default %(default)s",
+    )
+    add(
         "--output", type=output_directory, required=True, metavar="DIR", help="directory for the three tables"
     )
-    arguments = parser.parse_args()
+    simulate_dataset(**vars(parser.parse_args()))
 
-    model = {
-        "frames": arguments.frames,
-        "particles": arguments.particles,
-        "process_noise": arguments.process_noise,
-        "measurement_noise": arguments.measurement_noise,
-        "initial_spread": arguments.initial_spread,
-        "drift_spread": arguments.drift_spread,
-        "seed": arguments.seed,
-    }
-    half_width = arguments.confinement
+
+def simulate_dataset(
+    *,
+    output: Path,
+    experiments: int,
+    first_experiment: int = 0,
+    confinement: float | None = None,
+    stream: str = Stream.TEST.name.lower(),
+    start: str = STARTS[0],
+    **model,
+) -> None:
+    """Simulate a block of experiments at a time and append it to the tables; the arguments are the flags.
+
+    model: frames, particles, the four noises and spreads, and seed, as of mpt.motion.simulate. Raises
+    InputError.
+    """
     parameters = {
         **model,
-        "experiments": arguments.experiments,
-        "first_experiment": arguments.first_experiment,
-        "stream": arguments.stream,
-        "confinement": None if half_width is None else {"half_width": half_width},
+        "experiments": experiments,
+        "first_experiment": first_experiment,
+        "stream": stream,
+        "confinement": None if confinement is None else {"half_width": confinement},
     }
-    stream = Stream[arguments.stream.upper()]
-    first, end = arguments.first_experiment, arguments.first_experiment + arguments.experiments
-    per_block = max(1, ROWS_PER_GROUP // (arguments.frames * arguments.particles))
-    with DatasetWriter(arguments.output, parameters) as writer:
-        for begin in range(first, end, per_block):
-            experiments = np.arange(begin, min(begin + per_block, end))
-            block = simulate(experiments, **model, half_width=half_width, stream=stream)
-            writer.write(experiments, block.positions, block.measurements, block.detection)
+    if start != "known":
+        # A dataset that does not say knows its starts.
+        parameters["start"] = start
+    end = first_experiment + experiments
+    per_block = max(1, ROWS_PER_GROUP // (model["frames"] * model["particles"]))
+    with DatasetWriter(output, parameters) as writer:
+        for begin in range(first_experiment, end, per_block):
+            numbers = np.arange(begin, min(begin + per_block, end))
+            block = simulate(numbers, **model, half_width=confinement, stream=Stream[stream.upper()])
+            writer.write(numbers, block.positions, block.measurements, block.detection)
 
 
 if __name__ == "__main__":

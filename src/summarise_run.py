@@ -55,7 +55,7 @@ def main() -> None:
         *(sum(row[column] for row in rows) for column in range(1, 5)),
         max(row[5] for row in rows),
     ]
-    with arguments.output.open("w", newline="") as file:
+    with arguments.output.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows([[*row[:2], *(f"{value:.1f}" for value in row[2:])] for row in [*rows, total]])
@@ -64,12 +64,17 @@ def main() -> None:
 
 def _job(benchmark: Path, log: Path) -> tuple[float, float, float, float]:
     """Return a job's seconds, start-up seconds, processor seconds and largest resident memory in MB."""
-    with benchmark.open(newline="") as file:
+    with benchmark.open(encoding="utf-8", newline="") as file:
         row = next(csv.DictReader(file, delimiter="\t"), None)
     if row is None:
         raise InputError(f"{benchmark}: is no benchmark of Snakemake")
-    started = re.match(r"started in ([\d.]+) s", log.read_text() if log.exists() else "")
+    started = re.search(r"^started in ([\d.]+) s$", _text(log), re.MULTILINE)
     return (*map(_number, (row["s"], started and started[1], row["cpu_time"], row["max_rss"])),)
+
+
+def _text(log: Path) -> str:
+    # Programs that a script calls write in whatever encoding they like.
+    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
 
 
 def _number(text: str | None) -> float:

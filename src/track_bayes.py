@@ -4,58 +4,30 @@ It weighs all N!^(T-1) association sequences of an experiment by their posterior
 noises are in the unit of the dataset, velocities in that unit per frame.
 """
 
-from command_line import ArgumentParser, existing_file, non_negative_float, output_file, run
-from mpt.kalman import PROCESS_NOISE_MODELS, Model
-from mpt.tables.dataset import dataset_parameters, read_scenes
+from pathlib import Path
+
+from command_line import ArgumentParser, run
+from mpt.kalman import Model
+from mpt.tables.dataset import dataset_parameters, read_scenes, start_of
 from mpt.tables.tracks import TrackWriter
 from mpt.trackers import bayes
+from tracker_flags import add_dataset_flags, add_filter_flags
 
 
 def main() -> None:
-    """Read the flags, write the tracks."""
+    """Read the flags, then track."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--measurements", type=existing_file, required=True, help="measurements.parquet of the dataset"
-    )
-    parser.add_argument("--initial", type=existing_file, required=True, help="initial.parquet of the dataset")
-    parser.add_argument(
-        "--process-noise",
-        type=non_negative_float,
-        required=True,
-        metavar="Q",
-        help="standard deviation of the motion, per axis and frame",
-    )
-    parser.add_argument(
-        "--measurement-noise",
-        type=non_negative_float,
-        required=True,
-        metavar="R",
-        help="standard deviation of the measurements, per axis",
-    )
-    parser.add_argument(
-        "--velocity-spread",
-        type=non_negative_float,
-        required=True,
-        metavar="V",
-        help="standard deviation of the velocity at frame 0, per axis",
-    )
-    parser.add_argument(
-        "--process-noise-model",
-        choices=PROCESS_NOISE_MODELS,
-        default=PROCESS_NOISE_MODELS[0],
-        help="Q = diag(q^2, q^2, 0, 0) or q^2 I (default: %(default)s)",
-    )
-    parser.add_argument("--output", type=output_file, required=True, help="tracks.parquet to write")
-    arguments = parser.parse_args()
+    add_dataset_flags(parser)
+    add_filter_flags(parser)
+    track(**vars(parser.parse_args()))
 
-    settings = {
-        name: getattr(arguments, name)
-        for name in ("process_noise", "measurement_noise", "velocity_spread", "process_noise_model")
-    }
-    model = Model(**settings)
-    dataset = dataset_parameters(arguments.measurements)
-    with TrackWriter(arguments.output, {"tracker": "bayes", **settings, "dataset": dataset}) as writer:
-        for scenes in read_scenes(arguments.measurements, arguments.initial):
+
+def track(*, measurements: Path, initial: Path, output: Path, **settings) -> None:
+    """Track a dataset block by block; settings are those of mpt.kalman.Model. Raises InputError."""
+    model = Model(**settings, start=start_of(measurements))
+    parameters = {"tracker": "bayes", **settings, "dataset": dataset_parameters(measurements)}
+    with TrackWriter(output, parameters) as writer:
+        for scenes in read_scenes(measurements, initial):
             writer.write(scenes.experiments, *bayes.track(scenes.measurements, scenes.initial, model))
 
 

@@ -2,72 +2,45 @@
 
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, existing_file, non_negative_float, output_file, positive_int, run
-from mpt import kalman
-from mpt.tables.dataset import dataset_parameters, read_scenes
+from command_line import ArgumentParser, InputError, output_file, positive_int, run
+from mpt.kalman import Model
+from mpt.tables.dataset import dataset_parameters, read_scenes, start_of
 from mpt.tables.files import TableWriter
 from mpt.tables.tracks import MARGINS, TrackWriter
 from mpt.trackers import mht
-
-ESTIMATES = {
-    "filtered": lambda model, path, initial: kalman.filter_states(model, path, initial)[0],
-    "smoothed": kalman.smooth_positions,
-    "detection": lambda model, path, initial: path,
-}
+from tracker_flags import add_dataset_flags, add_filter_flags
 
 
 def main() -> None:
-    """Read the flags, then track block by block."""
+    """Read the flags, then track."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--measurements", type=existing_file, required=True, help="measurements.parquet of the dataset"
-    )
-    parser.add_argument("--initial", type=existing_file, required=True, help="initial.parquet of the dataset")
+    add_dataset_flags(parser)
     parser.add_argument(
         "--lookback",
         type=positive_int,
         required=True,
-        help="K, frames in the window; T - 1 or more solves the whole sequence",
+        metavar="K",
+        help="frames in the window; T - 1 or more solves the whole sequence",
     )
-    parser.add_argument(
-        "--process-noise",
-        type=non_negative_float,
-        required=True,
-        help="q, standard deviation that the filter assumes for a displacement [length per frame]",
-    )
-    parser.add_argument(
-        "--measurement-noise",
-        type=non_negative_float,
-        required=True,
-        help="r, standard deviation that the filter assumes for a measurement [length]",
-    )
-    parser.add_argument(
-        "--velocity-spread",
-        type=non_negative_float,
-        required=True,
-        help="v, standard deviation that the filter assumes for the drift [length per frame]",
-    )
-    parser.add_argument(
-        "--process-noise-model",
-        choices=kalman.PROCESS_NOISE_MODELS,
-        default="position",
-        help="Q: diag(q², q², 0, 0), or literally q² times the identity of four dimensions",
-    )
+    add_filter_flags(parser)
     parser.add_argument(
         "--solver",
         choices=mht.SOLVERS,
-        default="enumerate",
+        required=True,
         help="enumerate: look at every hypothesis; refilter: and filter each anew in every frame, which only "
         "takes longer; assignment: branch and bound, for many particles",
     )
     parser.add_argument(
         "--estimate",
-        choices=ESTIMATES,
-        default="filtered",
-        help="the positions written: given the measurements so far, given all, or the raw detection",
+        choices=mht.ESTIMATES,
+        required=True,
+        help="the positions written: filtered along the associations that are decided K - 1 frames later; "
+        "online: of the best hypothesis so far, which no later frame changes; smoothed along the decided "
+        "associations, given all measurements; or the decided detection",
     )
     parser.add_argument(
         "--margin",
@@ -81,43 +54,63 @@ def main() -> None:
         help="nodes that the assignment solver searches in a window at most",
     )
     parser.add_argument("--threads", type=positive_int, default=1, help="sequences tracked at a time")
-    parser.add_argument("--output", type=output_file, required=True, help="tracks.parquet to write")
-    flags = parser.parse_args()
+    track(**vars(parser.parse_args()))
 
-    model = kalman.Model(
-        flags.process_noise, flags.measurement_noise, flags.velocity_spread, flags.process_noise_model
-    )
+
+def track(
+    *,
+    measurements: Path,
+    initial: Path,
+    output: Path,
+    lookback: int,
+    process_noise: float,
+    measurement_noise: float,
+    velocity_spread: float,
+    process_noise_model: str,
+    solver: str,
+    estimate: str,
+    margin: Path | None = None,
+    node_limit: int = mht.NODE_LIMIT,
+    threads: int = 1,
+) -> None:
+    """Track a dataset block by block; the arguments are the flags. Raises InputError."""
+    if margin is not None and estimate == "online":
+        raise InputError("--margin is of the decided associations, which --estimate online does not report")
+    settings = {
+        "process_noise": process_noise,
+        "measurement_noise": measurement_noise,
+        "velocity_spread": velocity_spread,
+        "process_noise_model": process_noise_model,
+    }
+    model = Model(**settings, start=start_of(measurements))
     parameters = {
         "tracker": "mht",
-        "lookback": flags.lookback,
-        "process_noise": flags.process_noise,
-        "measurement_noise": flags.measurement_noise,
-        "velocity_spread": flags.velocity_spread,
-        "process_noise_model": flags.process_noise_model,
-        "solver": flags.solver,
-        "node_limit": flags.node_limit,
-        "estimate": flags.estimate,
-        "dataset": dataset_parameters(flags.measurements),
+        "lookback": lookback,
+        **settings,
+        "solver": solver,
+        "node_limit": node_limit,
+        "estimate": estimate,
+        "dataset": dataset_parameters(measurements),
     }
     unproven, widest = 0, 0.0
     with ExitStack() as files:
-        tracks = files.enter_context(TrackWriter(flags.output, parameters))
-        margins = flags.margin and files.enter_context(TableWriter(flags.margin, MARGINS, parameters))
-        for scenes in read_scenes(flags.measurements, flags.initial):
+        tracks = files.enter_context(TrackWriter(output, parameters))
+        margins = margin and files.enter_context(TableWriter(margin, MARGINS, parameters))
+        for scenes in read_scenes(measurements, initial):
             decisions = mht.track(
                 scenes.measurements,
                 scenes.initial,
-                flags.lookback,
+                lookback,
                 model,
-                solver=flags.solver,
+                solver=solver,
                 margins=margins is not None,
-                node_limit=flags.node_limit,
-                threads=flags.threads,
+                node_limit=node_limit,
+                threads=threads,
+                windows=estimate == "online",
                 experiments=scenes.experiments,
             )
-            path = decisions.path(scenes.measurements, scenes.initial)
-            positions = ESTIMATES[flags.estimate](model, path, scenes.initial)
-            tracks.write(scenes.experiments, positions, decisions.detection)
+            found = mht.estimate(estimate, decisions, scenes.measurements, scenes.initial, model)
+            tracks.write(scenes.experiments, *found)
             if margins is not None:
                 margins.write(margin_columns(scenes.experiments, decisions))
             unproven += np.count_nonzero(decisions.gap)

@@ -87,7 +87,7 @@ def refusal_here(monkeypatch, capsys):
 def dataset(tmp_path):
     """Return dataset(name="dataset", experiments=4, **changes): the directory of a small dataset.
 
-    `changes` are arguments of motion.simulate.
+    `changes` are arguments of motion.simulate, and start="measured".
     """
 
     def make(name: str = "dataset", experiments: int = 4, **changes) -> Path:
@@ -103,10 +103,11 @@ def dataset(tmp_path):
             **changes,
         }
         numbers = np.arange(experiments)
+        start = {"start": model.pop("start")} if "start" in model else {}
         simulation = motion.simulate(numbers, **model)
         half_width = model.pop("half_width")
         confinement = None if half_width is None else {"half_width": half_width}
-        parameters = {**model, "experiments": experiments, "confinement": confinement}
+        parameters = {**model, "experiments": experiments, "confinement": confinement, **start}
         with DatasetWriter(tmp_path / name, parameters) as writer:
             writer.write(numbers, simulation.positions, simulation.measurements, simulation.detection)
         return tmp_path / name

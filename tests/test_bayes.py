@@ -142,6 +142,28 @@ def test_the_most_probable_sequence_is_that_of_the_multiple_hypothesis_tracker()
     np.testing.assert_array_equal(bayes.association_sequences(6, 2)[best][:, 1:], likeliest[:, 1:])
 
 
+def test_starts_that_are_measured_are_as_uncertain_as_any_detection():
+    simulation = simulate(5, 4)
+    sequences = bayes.association_sequences(4, 2)
+    starts = np.take_along_axis(simulation.measurements[:, 0], simulation.detection[:, 0, :, None], axis=1)
+    # z_t − z_0 = t δ + Σ ε + ω_t − ω_0 along each axis.
+    t = np.arange(1, 4)
+    covariance = 1.5**2 * np.minimum.outer(t, t) + 0.1**2 * np.outer(t, t) + 7.0**2 * (np.eye(3) + 1)
+    found = bayes.posterior(simulation.measurements, starts, Model(1.5, 7.0, 0.1, start="measured"))
+    own = np.take_along_axis(simulation.measurements[:, None], sequences[None, ..., None], axis=3)
+    apart = own[:, :, 1:] - starts[:, None, None]
+    cost = np.einsum("bhtnd,ts,bhsnd->bh", apart, np.linalg.inv(covariance), apart)
+    expected = np.exp((cost.min(axis=1, keepdims=True) - cost) / 2)
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("particles", "frames"), [(2, 7), (3, 4), (4, 3), (5, 2)])
+def test_particles_that_start_at_one_point_are_parted_by_their_numbers(particles, frames):
+    simulation = motion.simulate(np.arange(200), frames, particles, 1.5, 7.0, 0.0, 0.1, seed=1)
+    _, detection = bayes.track(simulation.measurements, simulation.positions[:, 0], MODEL)
+    assert (detection[:, 1] == np.arange(particles)).all()
+
+
 def test_tracks_start_at_the_known_positions_and_follow_noiseless_detections():
     simulation = simulate(5, 6, measurement_noise=0.0)
     initial = simulation.positions[:, 0]

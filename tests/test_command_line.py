@@ -9,6 +9,7 @@ import simulate
 from command_line import ArgumentParser, InputError, existing_file, output_file
 
 MODEL = ["--process-noise", "1.5", "--measurement-noise", "2", "--velocity-spread", "0.1", "--lookback", "1"]
+MODEL += ["--solver", "enumerate", "--estimate", "filtered"]
 SCENES = ["--frames", "4", "--particles", "2", "--process-noise", "1", "--measurement-noise", "1"]
 SCENES += ["--initial-spread", "1", "--drift-spread", "0"]
 TRAINING = ["--encoder-lookback", "2", "--decoder-lookback", "1", "--experiments-per-batch", "1"]

@@ -8,7 +8,7 @@ from scipy import stats
 from damage import DAMAGES
 from mpt import motion
 from mpt.kalman import Model
-from mpt.tables.dataset import dataset_parameters, read_truth
+from mpt.tables.dataset import dataset_parameters, read_scenes, read_truth
 from mpt.tables.files import TableReader, table_parameters
 from mpt.tables.scores import SCORES
 from mpt.tables.tracks import TRACKS, read_tracks
@@ -85,6 +85,32 @@ def test_oracle_is_filterpys_filter_along_the_true_detections():
                 np.testing.assert_allclose(positions[b, t, p], reference.x[:2], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("start", ["known", "measured"])
+def test_a_smoothing_oracle_is_filterpys_smoother_along_the_true_detections(dataset, track, start):
+    directory = dataset(experiments=3, frames=12, **({} if start == "known" else {"start": start}))
+    _, tracks, parameters = track(directory, "oracle", *oracle_flags(directory, estimate="smoothed"))
+    assert parameters["estimate"] == "smoothed"
+    (truth,) = read_truth(directory / "truth.parquet")
+    (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
+    doubt = 0 if start == "known" else 2.0**2
+    for b in range(3):
+        for p in range(2):
+            own = scenes.measurements[b, np.arange(12), truth.detection[b, :, p]]
+            first = truth.positions[b, 0, p] if start == "known" else own[0]
+            reference = filterpy.kalman.KalmanFilter(dim_x=4, dim_z=2)
+            reference.x, reference.P = np.r_[first, 0, 0], np.diag([doubt, doubt, 0.1**2, 0.1**2])
+            reference.F, reference.H = np.eye(4) + np.eye(4, k=2), np.eye(2, 4)
+            reference.Q, reference.R = np.diag([1.5**2, 1.5**2, 0, 0]), 2.0**2 * np.eye(2)
+            means, covariances = [reference.x], [reference.P]
+            for z in own[1:]:
+                reference.predict()
+                reference.update(z)
+                means.append(reference.x)
+                covariances.append(reference.P)
+            expected, *_ = reference.rts_smoother(np.array(means), np.array(covariances))
+            np.testing.assert_allclose(tracks.positions[b, :, p], expected[:, :2], rtol=1e-9, atol=1e-9)
+
+
 @pytest.fixture
 def track(run_script, tmp_path):
     """Return track(directory, control, *flags): the tracks that the script made, and their parameters."""
@@ -107,7 +133,7 @@ def track(run_script, tmp_path):
 
 def oracle_flags(directory, **changes):
     """Return the flags of the oracle told its model; a change to None leaves the flag out."""
-    values = {"truth": directory / "truth.parquet", **MODEL, **changes}
+    values = {"truth": directory / "truth.parquet", **MODEL, "estimate": "filtered", **changes}
     return [
         text
         for name, value in values.items()
@@ -225,7 +251,7 @@ def test_a_truth_of_another_dataset_is_refused(dataset, refused):
     assert "seed is 2, not 1" in line
 
 
-@pytest.mark.parametrize("name", ["truth", *MODEL])
+@pytest.mark.parametrize("name", ["truth", *MODEL, "estimate"])
 def test_the_oracle_needs_the_truth_and_a_model(dataset, refused, name):
     directory = dataset()
     line = refused(directory, "oracle", *oracle_flags(directory, **{name: None}))

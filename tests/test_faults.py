@@ -170,7 +170,8 @@ def tracks_of_other_measurements(run_script, directory: Path) -> None:
     spread = ["--initial-spread", 5, "--drift-spread", 0.1, "--seed", 2025]
     assert run_script("simulate.py", *model, *shape, *spread, "--output", other).returncode == 0
     files = ["--measurements", other / "measurements.parquet", "--initial", other / "initial.parquet"]
-    settings = ["--lookback", 2, "--velocity-spread", 0.1]
+    settings = ["--lookback", 2, "--velocity-spread", 0.1, "--solver", "enumerate"]
+    settings += ["--estimate", "filtered"]
     made = run_script("track_mht.py", *files, *model, *settings, "--output", tracks)
     assert made.returncode == 0, made
 

@@ -14,6 +14,9 @@ MODELS = [
     Model(0.3, 0.0, 1.0),
     Model(0.0, 2.0, 0.5),
     Model(1.0, 1.0, 0.0),
+    Model(0.4, 3.0, 0.2, "velocity"),
+    Model(1.5, 7.0, 0.1, start="measured"),
+    Model(0.5, 2.0, 0.3, "velocity", "measured"),
 ]
 
 
@@ -39,6 +42,9 @@ def test_the_matrices_are_those_of_equation_4():
     np.testing.assert_array_equal(model.R, np.diag([49.0, 49.0]))
     np.testing.assert_array_equal(model.P0, np.diag([0, 0, 0.1**2, 0.1**2]))
     np.testing.assert_array_equal(Model(1.5, 7.0, 0.1, "literal").Q, 2.25 * np.eye(4))
+    np.testing.assert_array_equal(Model(1.5, 7.0, 0.1, "velocity").Q, np.diag([0, 0, 2.25, 2.25]))
+    measured = Model(1.5, 7.0, 0.1, start="measured")
+    np.testing.assert_array_equal(measured.P0, np.diag([49.0, 49.0, 0.1**2, 0.1**2]))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -63,7 +69,7 @@ def test_the_filter_agrees_with_filterpy(model):
                 )
 
 
-@pytest.mark.parametrize("model", MODELS[:2])
+@pytest.mark.parametrize("model", [*MODELS[:2], *MODELS[-3:]])
 def test_the_smoother_agrees_with_filterpy(model):
     measurements, initial = paths()
     smoothed = smooth_positions(model, measurements, initial)
@@ -86,11 +92,16 @@ def test_the_smoother_is_the_mean_of_the_joint_gaussian_given_all_measurements(m
     measurements, initial = paths(frames=6)
     # Positions of one axis, start at 0, as linear functions of the velocity and all noises.
     frames = 6
-    sources = np.diag([model.velocity_spread**2, *np.tile([model.process_noise**2] * 2, frames - 1)])
+    sources = np.diag([model.velocity_spread**2, *np.tile([model.process_noise**2] * 2, frames - 1), 0.0])
     if model.process_noise_model == "position":
-        sources[2::2] = 0
+        sources[2:-1:2] = 0
+    if model.process_noise_model == "velocity":
+        sources[1:-1:2] = 0
+    if model.start == "measured":
+        # The last source is by how much the particle is not at the start that was measured.
+        sources[-1, -1] = model.measurement_noise**2
     effect = np.zeros((frames, 2, len(sources)))
-    effect[0, 1, 0] = 1
+    effect[0, 1, 0] = effect[0, 0, -1] = 1
     for t in range(1, frames):
         effect[t, 0] = effect[t - 1, 0] + effect[t - 1, 1]
         effect[t, 1] = effect[t - 1, 1]
@@ -106,10 +117,10 @@ def test_the_smoother_is_the_mean_of_the_joint_gaussian_given_all_measurements(m
     np.testing.assert_allclose(smooth_positions(model, measurements, initial), expected, rtol=1e-7, atol=1e-7)
 
 
-@pytest.mark.parametrize("noise_model", ["literal", "position"])
+@pytest.mark.parametrize("noise_model", ["literal", "position", "velocity"])
 def test_the_covariances_settle_where_the_riccati_equation_says(noise_model):
     model = Model(1.5, 4.0, 0.0, noise_model)
-    if noise_model == "literal":
+    if noise_model != "position":
         predicted = solve_discrete_are(model.F.T, model.H.T, model.Q, model.R)
     else:
         # The velocity is known: a random walk of each axis.
@@ -135,6 +146,8 @@ def test_the_last_smoothed_position_is_the_filtered_one():
         ((0.0, 0.0, 1.0), "both 0"),
         ((1e-200, 1e-200, 1.0), "both 0"),
         ((1.0, 1.0, 1.0, "both"), "'both'"),
+        ((1.0, 0.0, 0.0, "velocity"), "no variance"),
+        ((1.0, 1.0, 1.0, "position", "guessed"), "'guessed'"),
     ],
 )
 def test_undefined_models_are_refused(numbers, complaint):

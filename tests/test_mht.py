@@ -39,14 +39,17 @@ def scenes(seed, sequences, frames, particles, process_noise=1.5, measurement_no
 class BruteForce:
     """N-scan pruning of one sequence that filters every path of a track from its start in four dimensions."""
 
-    def __init__(self, process_noise_model, q, r, v, measurements, initial):
+    def __init__(self, process_noise_model, q, r, v, measurements, initial, start="known"):
         self.F = np.eye(4) + np.eye(4, k=2)
         self.H = np.eye(2, 4)
-        self.Q = q**2 * (np.eye(4) if process_noise_model == "literal" else np.diag([1, 1, 0, 0]))
+        diagonals = {"position": [1, 1, 0, 0], "literal": [1, 1, 1, 1], "velocity": [0, 0, 1, 1]}
+        self.Q = q**2 * np.diag(diagonals[process_noise_model])
         self.R = r**2 * np.eye(2)
         self.P0 = np.diag([0, 0, v**2, v**2])
+        if start == "measured":
+            self.P0 = np.diag([r**2, r**2, v**2, v**2])
         self.measurements, self.initial = measurements, initial
-        self.costs = {}
+        self.costs, self.positions = {}, {}
 
     def cost(self, track, path):
         """Sum the squared Mahalanobis distances of a path's innovations, by the textbook equations."""
@@ -59,12 +62,25 @@ class BruteForce:
                 total += innovation @ np.linalg.solve(S, innovation)
                 K = P @ self.H.T @ np.linalg.inv(S)
                 x, P = x + K @ innovation, (np.eye(4) - K @ self.H) @ P
-            self.costs[track, path] = total
+            self.costs[track, path], self.positions[track, path] = total, x[:2]
         return self.costs[track, path]
 
-    def decide(self, lookback):
-        """Return the permutation of each frame 1 … T − 1, the cost, and the margin by frame and track."""
-        T, N, _ = self.measurements.shape
+    def online(self, lookback):
+        """Return positions (T, N, 2) and detections (T, N): in each frame as if it were the last."""
+        positions, detections = [self.initial], [np.full(len(self.initial), -1)]
+        for t in range(1, len(self.measurements)):
+            permutation, _, _ = self.decide(lookback, t + 1)
+            paths = [tuple(permutation[:, i]) for i in range(len(self.initial))]
+            positions.append([self.positions[i, path] for i, path in enumerate(paths)])
+            detections.append(permutation[-1])
+        return np.array(positions), np.array(detections)
+
+    def decide(self, lookback, frames=None):
+        """Return the permutation of each frame 1 … T − 1, the cost, and the margin by frame and track.
+
+        frames: T, if the sequence ends before its last frame.
+        """
+        T, N = frames or len(self.measurements), len(self.initial)
         decided, margins = (), []
         for t in range(1, T):
             window = list(product(permutations(range(N)), repeat=t - len(decided)))
@@ -103,6 +119,51 @@ def test_every_lookback_decides_as_brute_force_does(solver, noise_model, prior, 
             assert (found.detection[b, 0] == -1).all()
 
 
+@pytest.mark.parametrize("solver", mht.SOLVERS)
+@pytest.mark.parametrize(
+    ("noise_model", "start"),
+    [("position", "known"), ("literal", "known"), ("velocity", "known"), ("position", "measured")],
+)
+@pytest.mark.parametrize(("particles", "frames"), [(1, 4), (2, 6), (3, 4)])
+def test_online_is_the_best_hypothesis_of_each_frame_as_if_it_were_the_last(
+    solver, noise_model, start, particles, frames
+):
+    measurements, initial = scenes(10 + particles, 3, frames, particles, measurement_noise=4.0)
+    model = Model(1.5, 4.0, 0.3, noise_model, start)
+    for b in range(3):
+        reference = BruteForce(noise_model, 1.5, 4.0, 0.3, measurements[b], initial[b], start)
+        for lookback in range(1, frames + 1):
+            found = mht.track(measurements, initial, lookback, model, solver=solver, windows=True)
+            positions, detection = mht.estimate("online", found, measurements, initial, model)
+            expected = reference.online(lookback)
+            np.testing.assert_array_equal(detection[b], expected[1])
+            np.testing.assert_allclose(positions[b], expected[0], rtol=1e-9, atol=1e-9)
+            decided = mht.track(measurements, initial, lookback, model, solver=solver)
+            np.testing.assert_array_equal(found.detection, decided.detection)
+
+
+def test_online_does_not_look_ahead_and_filtered_does():
+    measurements, initial = scenes(4, 40, 20, 2, measurement_noise=6.0)
+    other = measurements.copy()
+    other[:, 10:] = np.random.default_rng(9).normal(0, 20, other[:, 10:].shape)
+    before = {}
+    for name, z in (("one", measurements), ("other", other)):
+        found = mht.track(z, initial, 6, PRIOR, windows=True)
+        for kind in ("online", "filtered"):
+            before[name, kind] = mht.estimate(kind, found, z, initial, PRIOR)[0][:, :10]
+    np.testing.assert_array_equal(before["one", "online"], before["other", "online"])
+    assert (before["one", "filtered"] != before["other", "filtered"]).any()
+
+
+def test_online_of_one_frame_at_a_time_is_filtered_and_differs_for_more():
+    measurements, initial = scenes(5, 50, 30, 2, measurement_noise=6.0)
+    for lookback, same in ((1, True), (6, False)):
+        found = mht.track(measurements, initial, lookback, PRIOR, windows=True)
+        online, _ = mht.estimate("online", found, measurements, initial, PRIOR)
+        filtered, _ = mht.estimate("filtered", found, measurements, initial, PRIOR)
+        assert np.allclose(online, filtered, rtol=1e-12, atol=1e-12) == same
+
+
 @pytest.mark.parametrize("solver", ["enumerate", "assignment"])
 @pytest.mark.parametrize("lookback", [1, 2, 3, 4])
 @pytest.mark.parametrize(("particles", "frames"), [(2, 5), (3, 4)])
@@ -121,8 +182,8 @@ def test_ties_go_to_the_lexicographically_first_hypothesis(solver, particles, fr
 @pytest.mark.parametrize(("particles", "lookback"), [(1, 3), (2, 1), (2, 4), (3, 1), (3, 2), (3, 3)])
 def test_sharing_histories_decides_as_filtering_every_hypothesis_anew_does(particles, lookback):
     measurements, initial = scenes(lookback, 20, 12, particles)
-    shared = mht.track(measurements, initial, lookback, PRIOR, solver="enumerate")
-    refiltered = mht.track(measurements, initial, lookback, PRIOR, solver="refilter")
+    shared = mht.track(measurements, initial, lookback, PRIOR, solver="enumerate", windows=True)
+    refiltered = mht.track(measurements, initial, lookback, PRIOR, solver="refilter", windows=True)
     for ours, theirs in zip(shared, refiltered, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -131,8 +192,10 @@ def test_sharing_histories_decides_as_filtering_every_hypothesis_anew_does(parti
 @pytest.mark.parametrize("spread", [0.0, 4.0])
 def test_branch_and_bound_decides_as_enumeration_does(particles, lookback, spread):
     measurements, initial = scenes(lookback, 20, 15, particles, measurement_noise=5.0, spread=spread)
-    enumerated = mht.track(measurements, initial, lookback, Model(1.5, 5.0, 0.3), solver="enumerate")
-    solved = mht.track(measurements, initial, lookback, Model(1.5, 5.0, 0.3), solver="assignment")
+    enumerated = mht.track(measurements, initial, lookback, Model(1.5, 5.0, 0.3), windows=True)
+    solved = mht.track(
+        measurements, initial, lookback, Model(1.5, 5.0, 0.3), solver="assignment", windows=True
+    )
     for ours, theirs in zip(solved, enumerated, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-9)
     np.testing.assert_array_equal(solved.detection, enumerated.detection)

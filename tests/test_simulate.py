@@ -12,7 +12,15 @@ import pytest
 
 from conftest import SOURCES
 from mpt import motion
-from mpt.tables.dataset import INITIAL, MEASUREMENTS, TRUTH, dataset_parameters, read_scenes, read_truth
+from mpt.tables.dataset import (
+    INITIAL,
+    MEASUREMENTS,
+    TRUTH,
+    dataset_parameters,
+    read_scenes,
+    read_truth,
+    start_of,
+)
 
 MODEL = {
     "frames": 8,
@@ -83,6 +91,23 @@ def test_the_tables_hold_the_simulation_and_its_parameters(simulated, half_width
     }
     for table in (TRUTH, INITIAL, MEASUREMENTS):
         assert dataset_parameters(directory / f"{table.name}.parquet", table) == parameters
+
+
+def test_measured_starts_are_the_particles_own_detections(simulated):
+    known, measured = simulated("known"), simulated("measured", start="measured")
+    (truth,) = read_truth(measured / "truth.parquet")
+    _, measurements, initial, _ = read(measured)
+    own = np.take_along_axis(measurements[:, 0], truth.detection[:, 0, :, None].astype(int), axis=1)
+    np.testing.assert_array_equal(initial, own)
+    # Scenes are the same but for what trackers are told of the start.
+    same = [np.array_equal(*pair) for pair in zip(read(known), read(measured), strict=True)]
+    assert same == [True, True, False, True]
+    for table in (TRUTH, INITIAL, MEASUREMENTS):
+        path = f"{table.name}.parquet"
+        assert dataset_parameters(measured / path, table)["start"] == "measured"
+        assert "start" not in dataset_parameters(known / path, table)
+    assert start_of(measured / "measurements.parquet") == "measured"
+    assert start_of(known / "measurements.parquet") == "known"
 
 
 def test_the_same_flags_give_the_same_bytes(simulated):
@@ -208,7 +233,14 @@ def test_a_failure_keeps_the_dataset_that_was_there(simulated, run_script):
     assert contents(directory) == before
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (signal.SIGINT, 130),
+        *((number, 128 + number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)),
+        *((number, 128 + number) for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)),
+    ],
+)
 def test_a_stopped_script_leaves_nothing(tmp_path, number, status):
     directory = tmp_path / "dataset"
     arguments = [*flags(experiments=10_000_000), "--output", str(directory)]

@@ -27,6 +27,8 @@ def arguments(directory, **changes):
         "--initial": directory / "initial.parquet",
         "--lookback": 3,
         **PRIOR,
+        "--solver": "enumerate",
+        "--estimate": "filtered",
         **{f"--{name.replace('_', '-')}": value for name, value in changes.items()},
     }
     return [x for flag in flags.items() for x in flag]
@@ -89,6 +91,44 @@ def test_smoothed_positions_or_the_detections_can_be_asked_for(track, dataset):
     np.testing.assert_array_equal(raw.positions, path)
     for tracks in (smoothed, raw):
         np.testing.assert_array_equal(tracks.detection, decisions.detection)
+
+
+@pytest.mark.parametrize("solver", mht.SOLVERS)
+@pytest.mark.parametrize("start", [{}, {"start": "measured"}])
+def test_online_positions_can_be_asked_for_and_starts_may_be_measured(track, dataset, solver, start):
+    directory = dataset(frames=9, **start)
+    tracks = track(directory, estimate="online", solver=solver)
+    (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
+    model = kalman.Model(*PRIOR.values(), **start)
+    # Each frame as the last of a shorter sequence.
+    for t in range(1, 9):
+        cut = scenes.measurements[:, : t + 1]
+        decisions = mht.track(cut, scenes.initial, 3, model)
+        filtered = kalman.filter_states(model, decisions.path(cut, scenes.initial), scenes.initial)[0]
+        np.testing.assert_allclose(tracks.positions[:, t], filtered[:, -1], rtol=1e-12, atol=1e-12)
+        np.testing.assert_array_equal(tracks.detection[:, t], decisions.detection[:, -1])
+
+
+def test_margins_of_decisions_that_online_does_not_report_are_refused(refusal_here, dataset, tmp_path):
+    flags = [*arguments(dataset(), estimate="online"), "--margin", tmp_path / "margins.parquet"]
+    line = refusal_here(track_mht, *flags, output=tmp_path / "tracks.parquet")
+    assert "--margin" in line
+    assert "--estimate online" in line
+
+
+@pytest.mark.parametrize("flag", ["--solver", "--estimate"])
+def test_what_belongs_to_the_science_must_be_said(refusal_here, dataset, tmp_path, flag):
+    flags = arguments(dataset())
+    at = flags.index(flag)
+    line = refusal_here(track_mht, *flags[:at], *flags[at + 2 :], output=tmp_path / "tracks.parquet")
+    assert f"required: {flag}" in line
+
+
+def test_a_start_that_is_neither_known_nor_measured_is_refused(refusal_here, dataset, tmp_path):
+    directory = dataset(start="guessed")
+    line = refusal_here(track_mht, *arguments(directory), output=tmp_path / "tracks.parquet")
+    assert "measurements.parquet" in line
+    assert "'guessed'" in line
 
 
 @pytest.mark.parametrize("solver", mht.SOLVERS)

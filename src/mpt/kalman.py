@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from mpt.errors import InputError
+from mpt.trackers import limits
+from mpt.trackers.limits import PROCESS_NOISE_MODELS
 
-PROCESS_NOISE_MODELS = ("position", "literal")
-# Its fourth power, and sums of many of them, are still finite.
-LARGEST_DEVIATION = 1e60
+# The variance that the model adds to (position, velocity) in a frame, in units of q².
+_NOISY = dict(zip(PROCESS_NOISE_MODELS, ((1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), strict=True))
 
 _TRANSITION = np.array([[1.0, 1.0], [0.0, 1.0]])
 _OBSERVATION = np.array([[1.0, 0.0]])
@@ -38,37 +39,32 @@ class RiccatiPass(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """x_t = F x_{t−1} + η, z_t = H x_t + ν (eq. 4), from a position known exactly and a velocity of 0.
+    """x_t = F x_{t−1} + η, z_t = H x_t + ν (eq. 4), from a position at frame 0 and a velocity of 0.
 
     process_noise q: standard deviation of η, length per frame.
     measurement_noise r: standard deviation of ν, length.
     velocity_spread v: standard deviation of the velocity at frame 0, length per frame.
     process_noise_model: "position" for Q = diag(q², q², 0, 0), exact for Brownian motion with a constant
-        drift; "literal" for Q = q² I₄, eq. 4 as written.
+        drift; "literal" for Q = q² I₄, eq. 4 as written; "velocity" for Q = diag(0, 0, q², q²), a particle
+        whose velocity diffuses.
+    start: "known" if the position at frame 0 is exact; "measured" if it is a detection, of covariance R.
 
-    Raises InputError if a number is negative, too large or not finite, or if r = q = 0, where the filter is
-    undefined.
+    Raises InputError if a number is negative, too large or not finite, or if r = q = 0 or r = v = 0 leaves an
+    innovation without variance, where the filter is undefined.
     """
 
     process_noise: float
     measurement_noise: float
     velocity_spread: float
     process_noise_model: str = "position"
+    start: str = "known"
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name in ("process_noise", "measurement_noise", "velocity_spread"):
-            value = getattr(self, name)
-            if not 0 <= value <= LARGEST_DEVIATION:
-                raise InputError(
-                    f"{name.replace('_', ' ')} {value} is not a number from 0 to {LARGEST_DEVIATION:g}"
-                )
-        if self.process_noise_model not in PROCESS_NOISE_MODELS:
-            raise InputError(
-                f"process noise model {self.process_noise_model!r} is not one of {PROCESS_NOISE_MODELS}"
-            )
-        if self.process_noise**2 + self.measurement_noise**2 < np.finfo(float).tiny:
-            raise InputError("process noise and measurement noise are both 0: innovations have no variance")
+        if (fault := limits.filter_noise(vars(self), {})) is not None:
+            raise InputError(fault)
+        if self.start not in ("known", "measured"):
+            raise InputError(f"start {self.start!r} is neither 'known' nor 'measured'")
 
     @property
     def F(self) -> np.ndarray:
@@ -97,11 +93,12 @@ class Model:
 
     @property
     def _process_covariance(self) -> np.ndarray:
-        return self.process_noise**2 * np.diag([1.0, float(self.process_noise_model == "literal")])
+        return self.process_noise**2 * np.diag(_NOISY[self.process_noise_model])
 
     @property
     def _initial_covariance(self) -> np.ndarray:
-        return np.diag([0.0, self.velocity_spread**2])
+        position = self.measurement_noise**2 if self.start == "measured" else 0.0
+        return np.diag([position, self.velocity_spread**2])
 
     def riccati(self, frames: int) -> RiccatiPass:
         """Run the covariance recursion of one axis over frames 0 … `frames` − 1."""
@@ -133,7 +130,7 @@ def filter_states(
     """Return the filtered positions and velocities along tracks.
 
     measurements (…, T, N, 2) as lengths: each track's own in every frame; frame 0 is not used.
-    initial (…, N, 2) as lengths: the positions at frame 0.
+    initial (…, N, 2) as lengths: the positions at frame 0, exact or measured as the model says.
     Returns positions (as lengths) and velocities (length per frame), each (…, T, N, 2).
     """
     riccati = model.riccati(measurements.shape[-3])

@@ -16,7 +16,7 @@ import numpy as np
 
 from mpt.operations.known_work import CannotCount
 
-PLUGIN_SOURCE = Path(__file__).parents[1] / "counting/arithmetic.c"
+PLUGIN_SOURCE = Path(__file__).parents[2] / "counting/arithmetic.c"
 EMULATOR = "qemu-x86_64"
 COMPILERS = ("cc", "gcc", "clang")
 # Of QEMU's plugin interface; each release accepts some of them. 1 is that of 4.2 to 8, and 6 that of 10.2.
@@ -64,15 +64,17 @@ class Emulator:
         """
         emulator = [self._emulator, "-cpu", "max", "-plugin", f"{self._plugin},counts={self._counts}"]
         run([*emulator, *command], environment)
-        return np.array([line.split() for line in self._counts.read_text().splitlines()], np.int64).reshape(
-            -1, 2
-        )
+        return np.array(
+            [line.split() for line in self._counts.read_text(encoding="utf-8").splitlines()], np.int64
+        ).reshape(-1, 2)
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
     """Run a program; raises CannotCount with its last line on stderr if it fails."""
     try:
-        subprocess.run(command, check=True, capture_output=True, env=environment, text=True)
+        subprocess.run(
+            command, check=True, capture_output=True, env=environment, encoding="utf-8", errors="replace"
+        )
     except OSError as error:
         raise CannotCount(str(error)) from error
     except subprocess.CalledProcessError as error:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mpt import motion
 from mpt.kalman import Model
-from mpt.trackers import assignment, enumeration, mht
+from mpt.trackers import mht
 
 
 class Workload:
@@ -41,25 +41,7 @@ class Workload:
         """Return the compiled kernel of mht.track, set up to run in the thread that calls it.
 
         It tracks the first so many sequences, all if no number is given, and returns the detections (B, T, N)
-        that it decided for. What mht.track does before and after, checks and weights, is not of the tracker's
-        operations.
+        that it decided for. What mht.track does before and after, checks and weights, is not counted.
         """
         scenes = self.measurements[:sequences], self.initial[:sequences]
-        B, T, N, _ = scenes[0].shape
-        lookback = min(lookback, T - 1)
-        riccati = self.model.riccati(T)
-        weights = 1 / riccati.innovation_variance, riccati.gain.copy()
-        detection, cost = np.full((B, T, N), -1, np.int16), np.zeros(B)
-        margin, gap = np.full((B, T, N), np.inf), np.zeros((B, T))
-        if solver == "assignment":
-            kernel = assignment.decide
-            tail = (lookback, *weights, detection, None, cost, gap, mht.NODE_LIMIT)
-        else:
-            kernel = {"enumerate": enumeration.decide, "refilter": enumeration.decide_refiltered}[solver]
-            tail = (*enumeration.window_tables(N, lookback), *weights, detection, margin, cost)
-
-        def work() -> np.ndarray:
-            kernel(*scenes, *tail)
-            return detection
-
-        return work
+        return mht.Kernel(*scenes, lookback, self.model, solver=solver, margins=solver != "assignment").decide

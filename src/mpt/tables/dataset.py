@@ -12,18 +12,13 @@ import pyarrow as pa
 from mpt.errors import InputError
 from mpt.tables.files import ROWS_PER_GROUP, Table, TableReader, TableWriter, make_table
 
+# How initial.parquet gives the positions at frame 0: exactly, or each by the particle's own detection there.
+STARTS = ("known", "measured")
 POSITION = {"x": pa.float64(), "y": pa.float64()}
-
-
 FRAME = {"experiment": pa.int32(), "frame": pa.int32()}
 
-
 TRUTH = make_table("truth", {**FRAME, "particle": pa.int16()}, {**POSITION, "detection": pa.int16()})
-
-
 INITIAL = make_table("initial", {"experiment": pa.int32(), "particle": pa.int16()}, POSITION)
-
-
 MEASUREMENTS = make_table("measurements", {**FRAME, "detection": pa.int16()}, POSITION)
 
 
@@ -32,7 +27,7 @@ class Scenes:
     """What a tracker may know of B experiments.
 
     experiments (B,) int32; measurements (B, T, N, 2) float64; initial (B, N, 2) float64: where the particles
-    are at frame 0.
+    are at frame 0, exactly or as detected there (parameter "start" of the dataset).
     """
 
     experiments: np.ndarray
@@ -59,6 +54,17 @@ def dataset_parameters(path: str | os.PathLike, table: Table = MEASUREMENTS) -> 
         return _dataset_parameters(reader)
 
 
+def start_of(path: str | os.PathLike) -> str:
+    """Return how the starts of a dataset are given, from its measurements: "known" or "measured".
+
+    Raises InputError if it is neither. A dataset that does not say knows its starts.
+    """
+    start = dataset_parameters(path).get("start", STARTS[0])
+    if start not in STARTS:
+        raise InputError(f"{path}: its parameter 'start' is {start!r}, not one of {STARTS}")
+    return start
+
+
 def dataset_shape(path: str | os.PathLike, table: Table = MEASUREMENTS) -> tuple[int, int, int]:
     """Return the numbers of experiments, frames and particles of a table's dataset, without reading rows."""
     parameters = dataset_parameters(path, table)
@@ -70,13 +76,16 @@ def check_same_dataset(paths: Mapping[str | os.PathLike, Table]) -> None:
     (first, first_table), *others = paths.items()
     expected = dataset_parameters(first, first_table)
     for path, table in others:
-        found = dataset_parameters(path, table)
-        for name in sorted(expected.keys() | found.keys()):
-            if expected.get(name) != found.get(name):
-                raise InputError(
-                    f"{path}: not of the dataset of {first}: "
-                    f"{name} is {found.get(name)}, not {expected.get(name)}"
-                )
+        _check_same_parameters(path, dataset_parameters(path, table), expected, first)
+
+
+def _check_same_parameters(path, found: Mapping, expected: Mapping, other) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise InputError(
+                f"{path}: not of the dataset of {other}: "
+                f"{name} is {found.get(name)}, not {expected.get(name)}"
+            )
 
 
 def read_scenes(
@@ -93,7 +102,7 @@ def read_scenes(
     measurements = dense_blocks(measurements_path, MEASUREMENTS, experiments_per_block)
     initial = dense_blocks(initial_path, INITIAL, experiments_per_block)
     for detections, starts in zip(measurements, initial, strict=True):
-        _check_same_experiments(measurements_path, detections, initial_path, starts)
+        check_same_experiments(measurements_path, detections, initial_path, starts)
         yield Scenes(detections["experiments"], detections["positions"], starts["positions"][:, 0])
 
 
@@ -125,6 +134,7 @@ class DatasetWriter:
     def __init__(self, directory: str | os.PathLike, parameters: dict):
         """Take plain JSON values as `parameters`, which all three files carry."""
         self._directory = Path(directory)
+        self._measured = parameters.get("start") == "measured"
         self._made_directory = not self._directory.exists()
         self._writers = [
             TableWriter(self._directory / f"{table.name}.parquet", table, parameters)
@@ -134,10 +144,17 @@ class DatasetWriter:
     def write(
         self, experiments: np.ndarray, positions: np.ndarray, measurements: np.ndarray, detection: np.ndarray
     ) -> None:
-        """Append true positions and measurements (B, T, N, 2) and each particle's detection (B, T, N)."""
+        """Append true positions and measurements (B, T, N, 2) and each particle's detection (B, T, N).
+
+        A particle starts at its true position, or, if the parameter "start" is "measured", at its own
+        detection of frame 0.
+        """
         truth, initial, measured = self._writers
         truth.write({**frame_columns(experiments, "particle", positions), "detection": detection.ravel()})
-        starts = frame_columns(experiments, "particle", positions[:, :1])
+        first = positions[:, :1]
+        if self._measured:
+            first = np.take_along_axis(measurements[:, :1], detection[:, :1, :, None], axis=2)
+        starts = frame_columns(experiments, "particle", first)
         del starts["frame"]
         initial.write(starts)
         measured.write(frame_columns(experiments, "detection", measurements))
@@ -196,10 +213,21 @@ def _dataset_parameters(reader: TableReader) -> dict:
     return parameters
 
 
-def dense_blocks(path, table: Table, experiments_per_block: int | None) -> Iterator[dict[str, np.ndarray]]:
-    """Yield experiments (B,), positions (B, T, N, 2) and, unless it is in the key, detection (B, T, N)."""
+def dense_blocks(
+    path, table: Table, experiments_per_block: int | None, dataset: Mapping | None = None
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield experiments (B,), positions (B, T, N, 2) and, unless it is in the key, detection (B, T, N).
+
+    dataset: the parameters of the dataset, for a table that may have none of its own.
+    """
     with TableReader(path, table) as reader:
-        parameters = _dataset_parameters(reader)
+        if dataset is None or reader.has_parameters:
+            parameters = _dataset_parameters(reader)
+            if dataset is not None:
+                _check_same_parameters(path, parameters, dataset, "its measurements")
+            says = "its parameters say"
+        else:
+            parameters, says = dataset, "its dataset has"
         particles = parameters["particles"]
         frames = parameters["frames"]
         # By the dataset's shape, so that the blocks of its tables go together.
@@ -219,14 +247,10 @@ def dense_blocks(path, table: Table, experiments_per_block: int | None) -> Itera
             count += len(block["experiments"])
             # Before the block is used: tables that are read side by side then end together.
             if count > parameters["experiments"]:
-                raise InputError(
-                    f"{path}: more experiments than the {parameters['experiments']} of its parameters"
-                )
+                raise InputError(f"{path}: more experiments than the {parameters['experiments']} that {says}")
             yield block
         if count < parameters["experiments"]:
-            raise InputError(
-                f"{path}: {count} experiments where its parameters say {parameters['experiments']}"
-            )
+            raise InputError(f"{path}: {count} experiments where {says} {parameters['experiments']}")
 
 
 def _check_grid(reader: TableReader, columns: dict[str, np.ndarray], frames: int, particles: int) -> None:
@@ -257,7 +281,8 @@ def _check_grid(reader: TableReader, columns: dict[str, np.ndarray], frames: int
                 raise InputError(f"{at}: {name} {missing[0]} is missing ({len(found)} of {particles})")
 
 
-def _check_same_experiments(path, block: dict, other_path, other: dict) -> None:
+def check_same_experiments(path, block: dict, other_path, other: dict) -> None:
+    """Raise InputError unless two blocks of dense_blocks are of the same experiments, naming both files."""
     missing = np.setxor1d(block["experiments"], other["experiments"])
     if len(missing):
         raise InputError(f"{path} and {other_path}: experiment {missing[0]} is in only one of them")

@@ -21,8 +21,6 @@ import pyarrow.parquet as pq
 from mpt.errors import InputError
 
 ROWS_PER_GROUP = 65_536
-
-
 PARAMETERS_KEY = b"mpt"
 
 
@@ -56,14 +54,18 @@ class TableWriter:
         writer.write({"experiment": ..., ...})
     """
 
-    def __init__(self, path: str | os.PathLike, table: Table, parameters: dict):
-        """Take plain JSON values as `parameters`. Nothing is on disk before the `with` block is entered."""
+    def __init__(self, path: str | os.PathLike, table: Table, parameters: dict | None):
+        """Take plain JSON values as `parameters`, or None to say nothing of how the table was made.
+
+        Nothing is on disk before the `with` block is entered.
+        """
         self.path = Path(path)
         self.table = table
         if self.path.is_dir():
             raise InputError(f"{self.path}: is a directory, not a file")
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        self._schema = table.schema.with_metadata({PARAMETERS_KEY: _to_json(parameters)})
+        metadata = None if parameters is None else {PARAMETERS_KEY: _to_json(parameters)}
+        self._schema = table.schema.with_metadata(metadata)
         self._pending = self._schema.empty_table()
         self._rows = 0
         self._last_key: tuple | None = None
@@ -77,7 +79,7 @@ class TableWriter:
         counted = [name for name in self._schema.names if name not in measured]
         with self._naming_the_file():
             self._file = pq.ParquetWriter(
-                self._part,
+                _place(self._part),
                 self._schema,
                 compression="zstd",
                 use_dictionary=counted,
@@ -173,7 +175,7 @@ class TableReader:
             raise InputError(f"{self.path}: no such file")
         with self._naming_the_file():
             # A buffer would be as large as the file, up to dozens of MB.
-            self._file = pq.ParquetFile(self.path, page_checksum_verification=True, pre_buffer=False)
+            self._file = pq.ParquetFile(_place(self.path), page_checksum_verification=True, pre_buffer=False)
             self._check_columns(self._file.schema_arrow)
         if not self._file.metadata.num_rows:
             raise InputError(f"{self.path}: has no rows")
@@ -196,6 +198,11 @@ class TableReader:
                 raise InputError(f"{self.path}: column {field.name!r} is {kind}, not {field.type}")
             if found.names[position] != field.name:
                 raise InputError(f"{self.path}: columns {found.names} are not in the order {expected.names}")
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether the table says what made it."""
+        return PARAMETERS_KEY in (self._file.metadata.metadata or {})
 
     @property
     def parameters(self) -> dict:
@@ -289,7 +296,12 @@ def table_parameters(path: str | os.PathLike, table: Table) -> dict:
 
 def write_csv(path: str | os.PathLike, csv_path: str | os.PathLike) -> None:
     """Write the rows of a table that is small by nature as comma-separated values."""
-    pa.csv.write_csv(pq.read_table(path), csv_path)
+    pa.csv.write_csv(pq.read_table(_place(path)), _place(csv_path))
+
+
+def _place(path: str | os.PathLike) -> str:
+    """Return a path that Arrow takes for a file: it takes a relative one with a colon for a URI."""
+    return os.path.abspath(path)
 
 
 def _to_json(parameters: dict) -> bytes:

@@ -1,14 +1,22 @@
 """What a tracker writes: its tracks, and how sure the Multiple Hypothesis Tracker is of each link."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from mpt.errors import InputError
-from mpt.tables.dataset import FRAME, POSITION, dense_blocks, frame_columns
+from mpt.tables.dataset import (
+    FRAME,
+    MEASUREMENTS,
+    POSITION,
+    check_same_experiments,
+    dataset_parameters,
+    dense_blocks,
+    frame_columns,
+)
 from mpt.tables.files import TableWriter, make_table
 
 TRACKS = make_table(
@@ -38,9 +46,15 @@ class Tracks:
     detection: np.ndarray
 
 
-def read_tracks(path: str | os.PathLike, experiments_per_block: int | None = None) -> Iterator[Tracks]:
-    """Yield the tracks, a block of whole experiments at a time; raises InputError as read_scenes does."""
-    for block in dense_blocks(path, TRACKS, experiments_per_block):
+def read_tracks(
+    path: str | os.PathLike, experiments_per_block: int | None = None, dataset: Mapping | None = None
+) -> Iterator[Tracks]:
+    """Yield the tracks, a block of whole experiments at a time; raises InputError as read_scenes does.
+
+    dataset: the parameters of the dataset that was tracked (dataset_parameters), so that the table need not
+    have any; if it has, they must be the same.
+    """
+    for block in dense_blocks(path, TRACKS, experiments_per_block, dataset):
         detection = block["detection"]
         assigned = ~np.ma.getmaskarray(detection)
         outside = np.argwhere(assigned & ((detection.data < 0) | (detection.data >= detection.shape[2])))
@@ -53,17 +67,35 @@ def read_tracks(path: str | os.PathLike, experiments_per_block: int | None = Non
         yield Tracks(block["experiments"], block["positions"], detection.filled(-1))
 
 
+def check_tracks(path: str | os.PathLike, measurements_path: str | os.PathLike) -> None:
+    """Raise InputError unless a tracker wrote tracks of every experiment, frame and particle of a dataset.
+
+    The message names the file and the row, or the experiment and frame: columns and their types, rows out of
+    order, repeated, missing or too many, numbers that are not finite, detections that are not there, and
+    experiments that the measurements do not have. The table need not have parameters.
+    """
+    tracks = read_tracks(path, dataset=dataset_parameters(measurements_path))
+    measurements = dense_blocks(measurements_path, MEASUREMENTS, None)
+    for found, measured in zip(tracks, measurements, strict=True):
+        check_same_experiments(path, {"experiments": found.experiments}, measurements_path, measured)
+
+
 class TrackWriter:
     """Write tracks.parquet, whole or not at all.
 
-    parameters = {"tracker": "mht", "lookback": 8, ..., "dataset": dataset_parameters(measurements_path)}
-    with TrackWriter(path, parameters) as writer:
+    With read_scenes this is all that a tracker's script needs:
+
+    with TrackWriter(path) as writer:
         for scenes in read_scenes(measurements_path, initial_path):
             writer.write(scenes.experiments, positions, detection)
+
+    The trackers of this project also say how they tracked what:
+
+    parameters = {"tracker": "mht", "lookback": 8, ..., "dataset": dataset_parameters(measurements_path)}
     """
 
-    def __init__(self, path: str | os.PathLike, parameters: dict):
-        """Take as `parameters` the tracker's own and, as "dataset", the dataset's."""
+    def __init__(self, path: str | os.PathLike, parameters: dict | None = None):
+        """Take as `parameters` the tracker's own and, as "dataset", the dataset's; None says nothing."""
         self._writer = TableWriter(path, TRACKS, parameters)
 
     def write(self, experiments: np.ndarray, positions: np.ndarray, detection: np.ndarray | None) -> None:

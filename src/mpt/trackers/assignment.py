@@ -28,11 +28,14 @@ from mpt.trackers.enumeration import TIE
 _NOTHING = np.full(3, -1)
 
 
-def decide(measurements, initial, lookback, precision, gain, detection, margin, cost, gap, limit) -> None:
+def decide(
+    measurements, initial, lookback, precision, gain, detection, margin, cost, windows, gap, limit
+) -> None:
     """Decide every frame of every sequence, as enumeration.decide does.
 
     margin may be None. Out, too: gap (B, T), from frame 1 on: the cost of the best hypothesis known of the
-    window in which the frame was decided, less the lower bound of all; 0 where it is proven to be the best.
+    window in which the frame was decided, or of the window that ends there if windows are asked for, less the
+    lower bound of all; 0 where it is proven to be the best.
     limit: how many nodes of the search are visited for a window at most.
     """
     B, T, N, _ = measurements.shape
@@ -48,6 +51,7 @@ def decide(measurements, initial, lookback, precision, gain, detection, margin, 
         state[:, :2, 0] = initial[b]
         state[:, 2:, 0] = 0
         path, price = np.empty((0, N), np.int64), np.empty((0, N))
+        ending = np.zeros(T)
         for t in range(1, T):
             histories = N ** (min(t, lookback) - 1)
             costs = extended[: N * N * histories].reshape(N, N, histories)
@@ -62,6 +66,9 @@ def decide(measurements, initial, lookback, precision, gain, detection, margin, 
             decided = len(path) if t == T - 1 else int(t >= lookback)
             detection[b, begin : begin + decided] = path[:decided]
             gap[b, begin : begin + decided] = cost[b] - bound
+            if len(windows):
+                windows[b, t, : len(path)] = path
+                ending[t] = cost[b] - bound
             if margin is not None:
                 for k in range(decided):
                     margin[b, begin + k] = _margins(
@@ -74,6 +81,8 @@ def decide(measurements, initial, lookback, precision, gain, detection, margin, 
                 )
                 state, following = following, state
                 path, price = path[decided:], price[decided:]
+        if len(windows):
+            gap[b] = ending
 
 
 def _twins(initial):

@@ -7,15 +7,14 @@ are likely each.
 """
 
 from itertools import permutations, product
-from math import factorial
 
 import numpy as np
 
 from mpt.errors import InputError
 from mpt.kalman import Model, filter_states
 from mpt.matching import assign
+from mpt.trackers import limits
 
-LARGEST_ENUMERATION = 2**16
 # Positions of hypotheses held at a time, so that memory does not grow with the number of experiments.
 _POSITIONS_AT_A_TIME = 2**21
 
@@ -23,14 +22,12 @@ _POSITIONS_AT_A_TIME = 2**21
 def association_sequences(frames: int, particles: int) -> np.ndarray:
     """List every association sequence: (H, T, N), the detection of each particle, H = N!^(T−1).
 
-    Frame 0 is the start, where particle p is its own detection p. Raises InputError above
-    LARGEST_ENUMERATION.
+    Frame 0 is the start, where particle p is its own detection p. Raises InputError if there are more than
+    limits.LARGEST_POSTERIOR.
     """
-    if (frames - 1) * np.log2(factorial(particles)) > np.log2(LARGEST_ENUMERATION):
-        raise InputError(
-            f"{particles} particles in {frames} frames have {particles}!^{frames - 1} association sequences, "
-            f"more than the {LARGEST_ENUMERATION} that can be enumerated"
-        )
+    fault = limits.association_sequences({}, {"particles": particles, "frames": frames})
+    if fault is not None:
+        raise InputError(fault)
     start = tuple(range(particles))
     later = product(permutations(start), repeat=frames - 1)
     return np.array([(start, *sequence) for sequence in later])

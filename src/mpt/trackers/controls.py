@@ -1,12 +1,14 @@
 """Trackers that bound the others: two that do not track, and one that is told every association.
 
 Each returns positions (B, T, N, 2) and the detection (B, T, N) assigned to each track, −1 for none. Like
-every tracker they start from the known positions at frame 0, where no detection is assigned.
+every tracker they start from the given positions at frame 0, where no detection is assigned.
 """
 
 import numpy as np
 
-from mpt.kalman import Model, filter_states
+from mpt.kalman import Model, filter_states, smooth_positions
+
+ESTIMATES = ("filtered", "smoothed")
 
 
 def frozen(measurements: np.ndarray, initial: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -31,12 +33,22 @@ def random(
 
 
 def oracle(
-    measurements: np.ndarray, initial: np.ndarray, detection: np.ndarray, model: Model
+    measurements: np.ndarray,
+    initial: np.ndarray,
+    detection: np.ndarray,
+    model: Model,
+    estimate: str = "filtered",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Filter each particle's own detections: the Kalman filter told the true associations (B, T, N)."""
+    """Estimate each particle along its own detections (B, T, N), told the true associations.
+
+    estimate: "filtered", by the Kalman filter, or "smoothed", by the smoother, which knows all measurements.
+    """
     own, assigned = _along(detection, measurements, initial)
-    positions, _ = filter_states(model, own, initial)
-    return positions, assigned
+    if estimate == "smoothed":
+        return smooth_positions(model, own, initial), assigned
+    if estimate != "filtered":
+        raise ValueError(f"estimate {estimate!r} is not one of {ESTIMATES}")
+    return filter_states(model, own, initial)[0], assigned
 
 
 def _along(detection, measurements, initial):

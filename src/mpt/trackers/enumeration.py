@@ -62,6 +62,7 @@ def decide(
     detection,
     margin,
     cost,
+    windows,
 ):
     """Decide every frame of every sequence.
 
@@ -71,8 +72,11 @@ def decide(
     permutation and digit (N!, N), history (N, N!^(K - 1)): the tables above.
     precision (T,): 1 / S; gain (T, 2): K of position and velocity.
 
-    Out, as in mht.Decisions: detection and margin (B, T, N), both from frame 1 on; cost (B,).
-    How many floating-point operations it takes depends on B, T, N and K alone.
+    Out, as in mht.Decisions: detection and margin (B, T, N), both from frame 1 on; cost (B,). And windows
+    (B, T, K, N) int16, or (0, T, K, N) if they are not asked for: in frame t the best hypothesis at t, as its
+    detections in the frames that are not decided yet, the oldest first.
+    How many floating-point operations it takes depends on B, T, N and K alone, and on whether windows are
+    asked for.
     """
     B, T = measurements.shape[:2]
     N = len(tracks)
@@ -82,6 +86,7 @@ def decide(
     extended = np.empty((N, N, N ** (lookback - 1)))
     total = np.empty(P**lookback)
     least = np.empty(P)
+    latest, margins = _scratch(windows, detection, margin)
     for b in range(B):
         state, following = states[0], states[1]
         for i in range(N):
@@ -95,6 +100,8 @@ def decide(
         for t in range(1, T):
             extend(b, t, tracks, histories, measurements, precision, state, extended)
             _add_tracks(tracks, hypotheses, digit, history, extended, total)
+            if len(windows):
+                _note_window(b, t, tracks, lookback, permutation, total, least, latest, margins, windows)
             if t == T - 1:
                 cost[b] = _decide_window(b, t, tracks, lookback, permutation, total, least, detection, margin)
                 break
@@ -278,6 +285,23 @@ def _decide_window(b, t, tracks, window, permutation, total, least, detection, m
 
 
 @compiled
+def _scratch(windows, detection, margin):
+    """Return where the windows' detections and margins may be written: beside the decided ones."""
+    if len(windows):
+        return np.empty_like(detection), np.empty_like(margin)
+    return detection, margin
+
+
+@compiled
+def _note_window(b, t, tracks, lookback, permutation, total, least, latest, margins, windows):
+    """Write the best hypothesis of the window that ends at frame t; `latest` and `margins` are scratch."""
+    window = min(t, lookback)
+    hypotheses = total[: _factorial(tracks) ** window]
+    _decide_window(b, t, tracks, window, permutation, hypotheses, least, latest, margins)
+    windows[b, t, :window] = latest[b, t - window + 1 : t + 1]
+
+
+@compiled
 def _decide_frame(b, t, tracks, decided, permutation, least, detection, margin):
     """Give each track its detection, and say by what margin over the best hypothesis with another one."""
     for i in range(len(tracks)):
@@ -304,6 +328,7 @@ def decide_refiltered(
     detection,
     margin,
     cost,
+    windows,
 ):
     """Decide as `decide` does, filtering every hypothesis of the window anew in every frame.
 
@@ -318,6 +343,7 @@ def decide_refiltered(
     # x, y, dx, dy and the cost so far of each track after the last decided frame.
     root = np.empty((N, 5))
     state = np.empty(5)
+    latest, margins = _scratch(windows, detection, margin)
     for b in range(B):
         for i in range(N):
             root[i, 0] = initial[b, i, 0]
@@ -334,6 +360,8 @@ def decide_refiltered(
                         _filter(state, measurements[b, s, permutation[older % P, i]], precision[s], gain[s])
                         older //= P
                     total[a] = state[4] if i == 0 else total[a] + state[4]
+            if len(windows):
+                _note_window(b, t, tracks, lookback, permutation, total, least, latest, margins, windows)
             if t == T - 1:
                 cost[b] = _decide_window(b, t, tracks, lookback, permutation, total, least, detection, margin)
             elif t >= lookback:

@@ -1,19 +1,98 @@
-"""What the trackers' scripts refuse of settings alone, for them and for the check of a config.
+"""What the trackers refuse from their settings alone, before any data is read.
 
-Each function takes a tracker's settings and the scene, those of the test dataset, and returns what is wrong.
-Nothing is imported that takes time.
+Each function takes a tracker's settings and the scene as plain numbers, and returns what is wrong, or None.
+It imports nothing but the standard library, so that a config can be checked without NumPy. The trackers
+themselves call the same functions.
+
+settings: lookback, solver, process_noise, measurement_noise, velocity_spread, process_noise_model.
+scene: particles, frames. Each function reads only what it names.
 """
 
+import sys
 from collections.abc import Mapping
+from math import lgamma, log
 
-# Controls that are told no noise.
-UNFILTERED = ("frozen", "random")
+SOLVERS = ("enumerate", "refilter", "assignment")
+PROCESS_NOISE_MODELS = ("position", "literal", "velocity")
+# Numbers that are held at a time: costs of hypotheses, costs of histories, association sequences.
+LARGEST_ENUMERATION = 2**26
+LARGEST_ASSIGNMENT = 2**25
+LARGEST_POSTERIOR = 2**16
+# Its fourth power, and sums of many of them, are still finite.
+LARGEST_DEVIATION = 1e60
 
 
-def filter_noise(settings: Mapping[str, object], scene: Mapping[str, object]) -> str | None:
-    """A filter needs noise of one kind at least, or innovations have no variance."""
-    if settings.get("control") in UNFILTERED:
-        return None
-    if settings["process_noise"] == settings["measurement_noise"] == 0:
-        return "told process noise 0 and measurement noise 0 there is no filter"
+def hypotheses(settings: Mapping, scene: Mapping) -> str | None:
+    """Say why the Multiple Hypothesis Tracker cannot hold its hypotheses; None if it can.
+
+    Reads lookback and solver; particles and frames. Enumeration holds N!^K hypotheses, the assignment solver
+    N^K histories of each of N tracks; K is at most T − 1.
+    """
+    N, T, solver = scene["particles"], scene["frames"], settings["solver"]
+    if settings["lookback"] < 1:
+        return f"lookback {settings['lookback']} is not at least 1"
+    K = min(settings["lookback"], T - 1)
+    if solver not in SOLVERS:
+        return f"solver {solver!r} is not one of {SOLVERS}"
+    if solver == "assignment":
+        if (K + 1) * log(N) > log(LARGEST_ASSIGNMENT):
+            return (
+                f"{N} particles and lookback {K} make {N}^{K} histories of each track, more than the "
+                f"{LARGEST_ASSIGNMENT} in all that the assignment solver can hold: shorten the lookback"
+            )
+    elif K * lgamma(N + 1) > log(LARGEST_ENUMERATION):
+        return (
+            f"{N} particles and lookback {K} make {N}!^{K} hypotheses, more than the {LARGEST_ENUMERATION} "
+            "that can be enumerated: the assignment solver takes more (solver: assignment)"
+        )
+    return None
+
+
+def association_sequences(settings: Mapping, scene: Mapping) -> str | None:
+    """Say why the Bayes reference cannot weigh all N!^(T − 1) association sequences; None if it can.
+
+    Reads particles and frames; settings are not read.
+    """
+    N, T = scene["particles"], scene["frames"]
+    # By less than one sequence, lest rounding refuse the largest number.
+    if (T - 1) * lgamma(N + 1) > log(LARGEST_POSTERIOR + 0.5):
+        return (
+            f"{N} particles in {T} frames have {N}!^{T - 1} association sequences, more than the "
+            f"{LARGEST_POSTERIOR} that can be enumerated"
+        )
+    return None
+
+
+def control_noise(settings: Mapping, scene: Mapping) -> str | None:
+    """Say why a control's filter is undefined; None if it is defined, or the control has none.
+
+    Reads control, and of the oracle what filter_noise reads.
+    """
+    return filter_noise(settings, scene) if settings["control"] == "oracle" else None
+
+
+def filter_noise(settings: Mapping, scene: Mapping) -> str | None:
+    """Say why the Kalman filter is undefined with these noises; None if it is defined.
+
+    Reads process_noise, measurement_noise, velocity_spread and process_noise_model; the scene is not read.
+    Innovations need a variance: S > 0 in every frame.
+    """
+    for name in ("process_noise", "measurement_noise", "velocity_spread"):
+        if not 0 <= settings[name] <= LARGEST_DEVIATION:
+            return (
+                f"{name.replace('_', ' ')} {settings[name]} is not a number from 0 to {LARGEST_DEVIATION:g}"
+            )
+    model = settings["process_noise_model"]
+    if model not in PROCESS_NOISE_MODELS:
+        return f"process noise model {model!r} is not one of {PROCESS_NOISE_MODELS}"
+    tiny = sys.float_info.min
+    q, r, v = (settings[name] ** 2 for name in ("process_noise", "measurement_noise", "velocity_spread"))
+    if q + r < tiny:
+        return "process noise and measurement noise are both 0: innovations have no variance"
+    if model == "velocity" and r < tiny and v < tiny:
+        # The process noise of a frame reaches positions only in the next one.
+        return (
+            "measurement noise and velocity spread are both 0, and process noise is on the velocity only: "
+            "the first innovation has no variance"
+        )
     return None
