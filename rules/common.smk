@@ -158,8 +158,9 @@ def cost_drawing_flags(wildcards) -> str:
 
 
 def style_flags() -> dict:
-    palettes = {f"{method}_palette": name for method, name in CONFIG["figures"]["palettes"].items()}
-    return palettes | {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
+    styles = {method: {"palette": name} for method, name in CONFIG["figures"]["palettes"].items()}
+    styles |= {method: {"role": "reference"} for method in ("control", "bayes")}
+    return {"styles": json.dumps(styles), "dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
 
 
 def mht_profile_flags(wildcards) -> str:
