@@ -67,6 +67,8 @@ LOG_FROM_RATIO = 10
 # Of an axis, above and below what it shows.
 MARGIN = 0.06
 LEGEND_INCHES = 1.8
+# So that no line ends between a symbol and its value.
+NO_BREAK = "\u00a0=\u00a0"
 # Letters of a note that a panel has room for in a line.
 NOTE_LETTERS = 60
 
@@ -126,7 +128,7 @@ def draw_together(
     for axis, title in zip(axes[0], columns, strict=True):
         # The note of the panel is above it, at the right; the title goes above the note.
         axis.annotate(
-            fill(as_written(title), 27), (0.5, 1), (0, 22), xycoords="axes fraction",
+            fill(as_written(title).replace(" = ", NO_BREAK), 27), (0.5, 1), (0, 22), xycoords="axes fraction",
             textcoords="offset points", ha="center", va="bottom", fontsize="small",
         )  # fmt: skip
     for axis in axes[-1]:
