@@ -83,7 +83,7 @@ def config_page() -> str:
     rows = [
         "# Config",
         "",
-        "Each key of `config.yaml`, made from its schema. `NAME` is a name of yours, `[]` an element of a list.",
+        "Each key of `config.yaml`, made from its schema. `NAME` is a name of yours, `[]` a list's element.",
         "A default marked * is not stated in the paper.",
         "",
         "| key | meaning | may be | default |",
@@ -104,8 +104,8 @@ def tables_page() -> str:
     parts = [
         "# Tables",
         "",
-        "Between the rules stand Parquet files, sorted by their key. The parameters that made a table are JSON in",
-        "its schema metadata, under `mpt`. Readers refuse, by file and row, what does not keep to this page.",
+        "Between the rules stand Parquet files, sorted by their key. The parameters that made a table are",
+        "JSON in its schema metadata, under `mpt`. Readers refuse, by file and row, what is otherwise.",
     ]
     seen = set()
     for module in sorted(info.name for info in pkgutil.iter_modules(mpt.tables.__path__)):
@@ -137,7 +137,7 @@ def scripts_page() -> str:
     parts = [
         "# Scripts",
         "",
-        "Each script reads files that its flags name and writes files that its flags name: `python src/NAME.py`.",
+        "`python src/NAME.py` reads the files that its flags name and writes those that its flags name.",
         "The workflow's logs in `results/logs/` show with which flags it ran.",
     ]
     width, os.environ["COLUMNS"] = os.environ.get("COLUMNS"), "100"
@@ -213,7 +213,8 @@ def _kind(schema: dict, part: dict) -> str:
     kinds = part.get("type", "")
     words = " or ".join(map(str, kinds)) if isinstance(kinds, list) else str(kinds)
     limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
-    bounds = [f"{sign} {part[limit]:g}" for limit, sign in limits.items() if limit in part]
+    # Limits of what a table can hold are not told.
+    bounds = [f"{sign} {part[limit]:g}" for limit, sign in limits.items() if part.get(limit, 1e9) < 1e9]
     if words == "array" and isinstance(part.get("items"), dict):
         words = f"list of {_kind(schema, part['items']) or 'values'}"
     return " ".join([words, *bounds])
