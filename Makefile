@@ -2,12 +2,23 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test benchmark
+.PHONY: reproduce verify report docs test benchmark
 
 reproduce: .venv/installed
 	snakemake --cores all
 
-test: .venv/installed-dev
+# Says whether your results agree with the reference; exit status 1 if not.
+verify: .venv/installed
+	python src/compare_results.py results/reference results --output results/verification.md \
+	    --picture results/verification.png
+
+report: .venv/installed
+	snakemake --report results/report.html
+
+docs: .venv/installed-docs
+	mkdocs build --strict
+
+test: .venv/installed-dev .venv/installed-docs
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
@@ -22,6 +33,10 @@ benchmark: .venv/installed-dev
 
 # The stamps say that what the requirements list is there; pip runs again only when they change.
 .venv/installed: requirements.txt | .venv/bin/python
+	pip install --disable-pip-version-check --requirement $<
+	touch $@
+
+.venv/installed-docs: requirements-docs.txt .venv/installed
 	pip install --disable-pip-version-check --requirement $<
 	touch $@
 

@@ -7,6 +7,7 @@ import numpy as np
 import pictures
 from command_line import ArgumentParser, existing_file, run
 from mpt.drawing.figures import Line, draw_reliability
+from mpt.drawing.style import check_palette
 from mpt.tables.calibration import CALIBRATION
 from mpt.tables.files import TableReader
 
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--palette", required=True, metavar="NAME", help="seaborn palette of the curves")
     pictures.add_file_flags(parser)
     arguments = parser.parse_args()
-    pictures.check_palette(arguments.palette)
+    check_palette(arguments.palette)
 
     with TableReader(arguments.table, CALIBRATION) as reader:
         rows = reader.read()

@@ -6,7 +6,6 @@ Thin lines grow as the paper states. Only their slope means anything: they are s
 of what the paper describes, as the figure says.
 """
 
-from collections.abc import Mapping
 from math import factorial
 from pathlib import Path
 
@@ -16,19 +15,24 @@ from matplotlib.figure import Figure
 import pictures
 from command_line import ArgumentParser, existing_file, run
 from mpt.drawing.figures import Line, draw_operations
+from mpt.drawing.style import Styles
 from mpt.judgement.fits import crossing, growth
 from mpt.tables.files import TableReader
 from mpt.tables.operations import OPERATIONS
 
+# What a curve's name says of its variant, in the order of the legend.
 VARIANTS = {
-    ("mht", "enumerate"): "MHT",
-    ("mht", "refilter"): "MHT, filtered anew",
-    ("mht", "assignment"): "MHT, branch and bound",
-    ("transformer", "incremental"): "transformer",
-    ("transformer", "re_encoded"): "transformer, encoded anew",
+    "enumerate": "",
+    "refilter": ", filtered anew",
+    "assignment": ", branch and bound",
+    "incremental": "",
+    "re_encoded": ", encoded anew",
 }
-# The curve that is what the paper describes: through its last point goes the growth that the paper states.
-AS_IN_THE_PAPER = {"mht": "refilter", "transformer": "re_encoded"}
+NAMES = {"mht": "MHT"}
+# Variants whose operations multiply with each frame of lookback; those of the others grow as a power of it.
+OF_HYPOTHESES = ("enumerate", "refilter", "assignment")
+# What the paper describes: through the last point of these goes the growth that it states.
+AS_IN_THE_PAPER = ("refilter", "re_encoded")
 FITTED_POINTS = 3
 GUIDES_APART = 2.5
 
@@ -41,17 +45,20 @@ def main() -> None:
     )
     pictures.add_flags(parser)
     arguments = parser.parse_args()
-    palettes = pictures.palettes(arguments)
+    figure = draw(arguments.table, arguments.title, Styles(arguments.styles))
+    pictures.save(figure, arguments.output, arguments.dots_per_inch)
 
-    pictures.save(draw(arguments.table, arguments.title, palettes), arguments.output, arguments.dots_per_inch)
 
-
-def draw(table: Path, title: str, palettes: Mapping[str, str]) -> Figure:
+def draw(table: Path, title: str, styles: Styles) -> Figure:
     """Draw a table of operations."""
     with TableReader(table, OPERATIONS) as reader:
         rows, made_by = reader.read(), reader.parameters
     operations, seconds = curves(rows, "flops"), curves(rows, "seconds")
-    laws = {line.label: law(line) for line in operations.values() if len(line.x) >= FITTED_POINTS}
+    laws = {
+        line.label: law(line, variant)
+        for (_, variant), line in operations.items()
+        if len(line.x) >= FITTED_POINTS
+    }
     together = [*curves(rows, "seconds_together").values(), *curves(rows, "gpu_seconds_together").values()]
     guided, stated = guides(operations, made_by)
     crossed = crossings(operations)
@@ -61,8 +68,9 @@ def draw(table: Path, title: str, palettes: Mapping[str, str]) -> Figure:
     if guided:
         notes["flops"].append(f"grey: the paper's slopes, ending at {GUIDES_APART:g} × those “anew”")
     if together:
-        number = made_by["transformer"]["sequences_together"]
-        notes["seconds"] = [f"a sequence by itself; dashed: among {number} at once"]
+        numbers = {made_by[line.method]["sequences_together"] for line in together}
+        many = " or ".join(map(str, sorted(numbers)))
+        notes["seconds"] = [f"a sequence by itself; dashed: among {many} at once"]
     return draw_operations(
         {"flops": [*operations.values(), *guided], "seconds": list(seconds.values())},
         laws | stated,
@@ -70,7 +78,7 @@ def draw(table: Path, title: str, palettes: Mapping[str, str]) -> Figure:
         {"flops": crossed},
         notes,
         title,
-        palettes,
+        styles,
     )
 
 
@@ -80,31 +88,33 @@ def curves(rows: dict[str, np.ndarray], measure: str) -> dict[tuple[str, str], L
     there = ~np.ma.getmaskarray(rows[measure])
     known = list(VARIANTS)
     variants = set(zip(rows["tracker"], rows["variant"], strict=True))
-    for tracker, variant in sorted(variants, key=lambda v: (known.index(v) if v in known else len(known), v)):
+    order = {variant: place for place, variant in enumerate(known)}
+    for tracker, variant in sorted(variants, key=lambda v: (order.get(v[1], len(known)), v)):
         chosen = (rows["tracker"] == tracker) & (rows["variant"] == variant) & there
         if chosen.any():
             values = np.asarray(rows[measure][chosen], float)
-            label = VARIANTS.get((tracker, variant), f"{tracker}, {variant}")
+            label = NAMES.get(tracker, tracker) + VARIANTS.get(variant, f", {variant}")
             lookbacks = rows["K"][chosen].astype(float)
             found[tracker, variant] = Line(label, tracker, lookbacks, values, values, values)
     return found
 
 
-def law(line: Line) -> str:
-    """Return how a curve grows, as mathtext."""
+def law(line: Line, variant: str) -> str:
+    """Return how a variant's curve grows, as mathtext."""
     fitted = growth(line.x, line.mean)
-    if line.method == "mht":
+    if variant in OF_HYPOTHESES:
         return rf": $\propto {fitted.base.value:.3g}^K$"
     return rf": $\propto K^{{{fitted.exponent.value:.2g}}}$"
 
 
 def crossings(operations: dict[tuple[str, str], Line]) -> list[list[tuple[float, float]]]:
     """Return for each curve of the transformer where those of the MHT rise above it: (lookback, height)."""
-    of_mht, of_transformer = ([key for key in operations if key[0] == name] for name in AS_IN_THE_PAPER)
+    of_mht = [line for (_, variant), line in operations.items() if variant in OF_HYPOTHESES]
+    of_transformer = [line for (_, variant), line in operations.items() if variant not in OF_HYPOTHESES]
     found = []
-    for level in map(operations.get, of_transformer):
+    for level in of_transformer:
         of_level = []
-        for rising in map(operations.get, of_mht):
+        for rising in of_mht:
             shared, of_rising, of_shared = np.intersect1d(rising.x, level.x, return_indices=True)
             at = crossing(shared, rising.mean[of_rising], level.mean[of_shared])
             if at:
@@ -117,15 +127,17 @@ def crossings(operations: dict[tuple[str, str], Line]) -> list[list[tuple[float,
 def guides(operations: dict[tuple[str, str], Line], made_by: dict) -> tuple[list[Line], dict[str, str]]:
     """Return lines that grow as the paper states for the MHT and for the transformer, and the laws."""
     found, laws = [], {}
-    for tracker, variant in AS_IN_THE_PAPER.items():
-        if (tracker, variant) in operations:
-            line = operations[tracker, variant]
-            if tracker == "mht":
-                label, growth_stated = "paper, MHT", ": $O(N!^K)$"
-                values = factorial(made_by["mht"]["particles"]) ** line.x
+    for stated in AS_IN_THE_PAPER:
+        for (tracker, variant), line in operations.items():
+            if variant != stated:
+                continue
+            label = f"paper, {NAMES.get(tracker, tracker)}"
+            if variant in OF_HYPOTHESES:
+                growth_stated = ": $O(N!^K)$"
+                values = float(factorial(made_by[tracker]["particles"])) ** line.x
             else:
-                d = made_by["transformer"]["dimension"]
-                label, growth_stated = "paper, transformer", ": $O(Kd^2 + K^2d)$"
+                d = made_by[tracker]["dimension"]
+                growth_stated = ": $O(Kd^2 + K^2d)$"
                 values = line.x * d**2 + line.x**2 * d
             values = values / values[-1] * line.mean[-1] * GUIDES_APART
             found.append(Line(label, "guide", line.x, values, values, values))

@@ -1,12 +1,18 @@
-"""Draw a table of tabulate_scores.py: a panel per score, mean and 95 % interval against what is varied."""
+"""Draw a table of tabulate_scores.py: a panel per score, mean and 95 % interval against what is varied.
 
-from collections.abc import Iterator
+Several tables of one x are drawn as one figure, a column each, whose panels share their axes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import pictures
-from command_line import ArgumentParser, existing_file, run
-from mpt.drawing.figures import SYMBOLS, Line, draw_scores
+from command_line import ArgumentParser, InputError, existing_file, run
+from mpt.drawing.figures import SYMBOLS, Line, draw_scores, draw_together
+from mpt.drawing.style import Styles
 from mpt.tables.curves import CURVES
 from mpt.tables.files import TableReader
 
@@ -14,24 +20,47 @@ from mpt.tables.files import TableReader
 def main() -> None:
     """Read the flags, draw, write each picture."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--table", type=existing_file, required=True, metavar="F", help="of tabulate_scores.py"
-    )
-    parser.add_argument("--x", required=True, metavar="KEY", help="what the study varies, as in the config")
-    parser.add_argument(
-        "--scale", choices=("linear", "log"), default="linear", help="of the x axis (default: %(default)s)"
-    )
-    pictures.add_flags(parser)
+    add = parser.add_argument
+    add("--table", type=existing_file, nargs="+", required=True, metavar="F", help="of tabulate_scores.py")
+    add("--title", nargs="+", required=True, metavar="TEXT", help="what the figure says, for each table")
+    add("--x", required=True, metavar="KEY", help="what the study varies, as in the config")
+    add("--scale", choices=("linear", "log"), default="linear", help="of the x axis (default: %(default)s)")
+    pictures.add_style_flag(parser)
+    pictures.add_file_flags(parser)
     arguments = parser.parse_args()
-    palettes = pictures.palettes(arguments)
+    pictures.check_suffixes(arguments.output)
 
-    with TableReader(arguments.table, CURVES) as reader:
+    figure = draw(arguments.table, arguments.title, arguments.x, arguments.scale, Styles(arguments.styles))
+    pictures.save(figure, arguments.output, arguments.dots_per_inch)
+
+
+def draw(tables: Sequence[Path], titles: Sequence[str], x: str, scale: str, styles: Styles) -> Figure:
+    """Draw a table of curves, or several side by side, each under its title; x is a key of the config.
+
+    Raises InputError if a table is not sound, the titles are not one for each table or not all different, or
+    the tables have different scores.
+    """
+    if len(titles) != len(tables) or len(set(titles)) != len(titles):
+        raise InputError(
+            f"--title: {len(tables)} tables need as many titles, all different, not {len(titles)}"
+        )
+    columns, notes = {}, {}
+    for table, title in zip(tables, titles, strict=True):
+        columns[title], notes[title] = _read(table, x)
+        if columns[title].keys() != columns[titles[0]].keys():
+            raise InputError(f"{table}: has other scores than {tables[0]}")
+    if len(tables) > 1:
+        return draw_together(columns, x, scale, styles)
+    return draw_scores(columns[titles[0]], notes[titles[0]], titles[0], x, scale, styles)
+
+
+def _read(table: Path, x: str) -> tuple[Mapping[str, list[Line]], Mapping[str, list[str]]]:
+    """Return the lines and the notes of each score."""
+    with TableReader(table, CURVES) as reader:
         scores, laws = reader.parameters["columns"], reader.parameters["laws"]
         rows = reader.read()
-    panels = {score: list(_lines(rows, score)) for score in scores}
-    notes = {score: [_equation(law, arguments.x) for law in fitted] for score, fitted in laws.items()}
-    figure = draw_scores(panels, notes, arguments.title, arguments.x, arguments.scale, palettes)
-    pictures.save(figure, arguments.output, arguments.dots_per_inch)
+    lines = {score: list(_lines(rows, score)) for score in scores}
+    return lines, {score: [_equation(law, x) for law in fitted] for score, fitted in laws.items()}
 
 
 def _lines(rows: dict[str, np.ndarray], score: str) -> Iterator[Line]:

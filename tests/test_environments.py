@@ -14,7 +14,7 @@ PROJECT = Path(__file__).parents[1]
 ENVIRONMENTS = sorted((PROJECT / "envs").glob("*.yaml"))
 # What conda or an import statement calls a package of requirements.txt otherwise.
 CONDA_NAMES = {"pytorch": "torch"}
-IMPORT_NAMES = {"pypapi": "python-papi"}
+IMPORT_NAMES = {"pypapi": "python-papi", "PIL": "pillow"}
 
 
 def pins() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import matplotlib.image
 import matplotlib.mathtext
@@ -11,22 +12,33 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
+import pictures
 from damage import DAMAGES, edit
 from draw_operations import draw
-from mpt.drawing.figures import Line, axis_label, draw_scores, symbols
+from draw_scores import draw as draw_curves
+from mpt.drawing.figures import Line, axis_label, draw_scores
+from mpt.drawing.style import Styles, symbols
 from mpt.tables.curves import CURVES
 from mpt.tables.files import TableReader, TableWriter
 from mpt.tables.operations import OPERATIONS
 from mpt.tables.scores import TRACKER_SCORES
 
+STYLES = {
+    "mht": {"palette": "flare"},
+    "transformer": {"palette": "crest"},
+    "control": {"role": "reference"},
+    "bayes": {"role": "reference"},
+}
 LOOK = (
     "--title",
     "A title of $100",
-    "--mht-palette",
-    "flare",
-    "--transformer-palette",
-    "crest",
+    "--styles",
+    json.dumps(STYLES),
     "--dots-per-inch",
     90,
 )
@@ -204,7 +216,12 @@ def test_a_picture_is_drawn_twice_the_same(run_script, curves_table, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--mht-palette", "no such"), "no such"),
+        (("--styles", '{"mht": {"palette": "no such"}, "control": {"role": "reference"}}'), "no such"),
+        (("--styles", '{"mht": {"palette": "flare"}}'), "no style is declared for the method 'control'"),
+        (("--styles", '{"mht": {"colour": "red"}}'), "style of mht"),
+        (("--styles", '{"mht": {"palette": "flare", "marker": "q"}}'), "marker 'q'"),
+        (("--styles", "[]"), "not an object"),
+        (("--styles", "{"), "not JSON"),
         (("--dots-per-inch", "0"), "--dots-per-inch"),
         (("--scale", "cubic"), "--scale"),
     ],
@@ -238,8 +255,7 @@ def line(label: str, method: str, *means: float, spread: float = 0) -> Line:
 
 def panel(score: str, *lines: Line):
     """Draw one panel; returns its axes."""
-    palettes = {"mht": "flare", "transformer": "crest"}
-    (axis,) = draw_scores({score: lines}, {}, "", "frames", "linear", palettes).axes
+    (axis,) = draw_scores({score: lines}, {}, "", "frames", "linear", Styles(STYLES)).axes
     return axis
 
 
@@ -302,6 +318,106 @@ def test_labels_are_set_in_the_symbols_of_the_paper():
 @given(st.text() | st.from_regex(r"\A[a-z]+_\{[^}]*\}\Z"))
 def test_any_label_can_be_set(label):
     matplotlib.mathtext.MathTextParser("path").parse(symbols(label))
+
+
+def pixels(text: str, **options) -> np.ndarray:
+    figure = Figure(figsize=(3, 0.5))
+    figure.text(0.1, 0.5, text, **options)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["model_{run__2}", "x_{a_}", "_mine", "$", "a $5 b", "$x$", r"a\$b", r"\alpha^2", "a_{1,2", "K_x"],
+)
+def test_text_of_users_is_drawn_as_written(label):
+    np.testing.assert_array_equal(pixels(symbols(label)), pixels(label, parse_math=False))
+
+
+def test_a_label_of_ours_is_not_drawn_as_written():
+    for label in ("transformer_{8,30}", "transformer_{T,i}, K_MHT = 8"):
+        assert (pixels(symbols(label)) != pixels(label, parse_math=False)).any()
+
+
+def test_the_legend_has_every_label_even_those_that_begin_with_an_underscore():
+    lines = [line("_mine", "mht", 0.9, 0.8), line("frozen", "control", 0.9, 0.9)]
+    figure = draw_scores({"jaccard": lines}, {}, "", "frames", "linear", Styles(STYLES))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["_mine", "frozen"]
+    assert len(legend.legend_handles) == 2
+
+
+def test_a_method_has_its_colour_and_marker_whatever_else_is_drawn():
+    alone = panel("jaccard", line("A", "transformer", 0.9, 0.8)).lines
+    beside = panel("jaccard", line("B", "mht", 0.9, 0.8), line("A", "transformer", 0.9, 0.8)).lines
+    assert (alone[0].get_color(), alone[0].get_marker()) == (beside[1].get_color(), beside[1].get_marker())
+    declared = Styles({"a": {"palette": "flare"}, "b": {"palette": "crest", "marker": "o"}})
+    assert declared["b"].marker == "o" != declared["a"].marker
+
+
+REFERENCE_FIGURES = Path(__file__).parent.parent / "results/reference/figures"
+
+
+def texts(figure: Figure) -> list:
+    """Return the boxes in pixels of all text that is drawn, each with its text."""
+    FigureCanvasAgg(figure).draw()
+    # Ticks beyond the ends of an axis exist, but are not drawn.
+    beyond = [
+        label
+        for axis in figure.axes
+        for which in (axis.xaxis, axis.yaxis)
+        for tick in [*which.get_major_ticks(), *which.get_minor_ticks()]
+        for label in (tick.label1, tick.label2)
+        if not min(which.get_view_interval()) <= tick.get_loc() <= max(which.get_view_interval())
+    ]
+    found = figure.findobj(lambda artist: isinstance(artist, Text) and artist.get_visible())
+    drawn = [text for text in found if text.get_text().strip() and text not in beyond]
+    return [(text.get_text(), text.get_window_extent()) for text in drawn]
+
+
+@pytest.mark.parametrize("names", [["2a"], ["3"], ["6"], ["2a", "2b", "2c"]])
+def test_no_text_of_the_figures_is_clipped_or_overlaps(names):
+    tables = [REFERENCE_FIGURES / f"figure_{name}.parquet" for name in names]
+    titles = [f"Measurement noise believed to be 1, K = 8 ({name})" for name in names]
+    figure = draw_curves(tables, titles, "measurement_noise", "linear", Styles(STYLES))
+    boxes = texts(figure)
+    assert len(boxes) > 10
+    for number, (text, box) in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, text
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, text
+        for other, its in boxes[number + 1 :]:
+            shared = Bbox.intersection(box, its)
+            assert shared is None or min(shared.width, shared.height) < 1, (text, other)
+
+
+def test_panels_drawn_together_share_their_axes_and_say_which_is_which():
+    tables = [REFERENCE_FIGURES / f"figure_{name}.parquet" for name in ("2a", "2b", "2c")]
+    figure = draw_curves(tables, ["one", "two", "three"], "measurement_noise", "linear", Styles(STYLES))
+    axes = np.array(figure.axes).reshape(2, 3)
+    for row in axes:
+        assert len({axis.get_ylim() for axis in row}) == 1
+    assert len({axis.get_xlim() for axis in figure.axes}) == 1
+    for axis, name in zip(axes[0], ("2a", "2b", "2c"), strict=True):
+        table = pd.read_parquet(REFERENCE_FIGURES / f"figure_{name}.parquet")
+        expected = table[(table.score == "jaccard") & (table.method == "mht")]["mean"]
+        (drawn,) = [line.get_ydata() for line in axis.lines if line.get_label() == "MHT"]
+        np.testing.assert_array_equal(drawn, expected)
+
+
+def test_titles_are_one_for_each_table(refusal, curves_table, tmp_path):
+    flags = ("--table", curves_table, curves_table, "--x", "frames", *LOOK)
+    assert "2 tables need as many titles" in refusal("draw_scores.py", *flags, output=tmp_path / "p.png")
+
+
+def test_fonts_are_embedded_as_true_type(tmp_path):
+    figure = draw_scores(
+        {"jaccard": [line("A", "mht", 0.9, 0.8)]}, {}, "", "frames", "linear", Styles(STYLES)
+    )
+    pictures.save(figure, [tmp_path / "p.pdf"], 90)
+    assert b"/FontFile2" in (tmp_path / "p.pdf").read_bytes()
+    assert b"/Type3" not in (tmp_path / "p.pdf").read_bytes()
 
 
 @pytest.fixture
@@ -371,14 +487,14 @@ def growing(tmp_path):
 
 
 def test_crossings_are_marked_where_the_curves_of_trackers_meet(growing):
-    axis, _ = draw(growing, "", {"mht": "flare", "transformer": "crest"}).axes
+    axis, _ = draw(growing, "", Styles(STYLES)).axes
     assert sorted(text.get_text() for text in axis.texts) == ["2.5", "3.0"]
     circles = [line.get_xydata()[0] for line in axis.lines if len(line.get_xdata()) == 1]
     np.testing.assert_allclose(sorted(map(tuple, circles)), [(2.5, 32), (3, 32)])
 
 
 def test_guides_grow_as_the_paper_states(growing):
-    axis, _ = draw(growing, "", {"mht": "flare", "transformer": "crest"}).axes
+    axis, _ = draw(growing, "", Styles(STYLES)).axes
     curves = {line.get_label().partition(":")[0]: line.get_ydata() for line in axis.lines}
     np.testing.assert_allclose(curves["paper, MHT"] / curves["paper, MHT"][0], [1, 2, 4, 8])
     K = np.array([1, 2, 3, 4])
@@ -394,7 +510,7 @@ def test_guides_grow_as_the_paper_states(growing):
 
 
 def test_what_was_timed_but_not_counted_is_drawn_in_seconds_only(growing):
-    operations, seconds = draw(growing, "", {"mht": "flare", "transformer": "crest"}).axes
+    operations, seconds = draw(growing, "", Styles(STYLES)).axes
     drawn = [
         sum("branch and bound" in line.get_label() for line in axis.lines) for axis in (operations, seconds)
     ]
@@ -405,7 +521,7 @@ def test_what_was_timed_but_not_counted_is_drawn_in_seconds_only(growing):
 
 
 def test_a_tracker_looks_the_same_in_all_panels_and_each_is_in_the_legend(growing):
-    figure = draw(growing, "", {"mht": "flare", "transformer": "crest"})
+    figure = draw(growing, "", Styles(STYLES))
     looks = {}
     for line in (line for axis in figure.axes for line in axis.lines):
         if not line.get_label().startswith("_"):

@@ -1,19 +1,27 @@
 """Figures in the paper's symbols: what is measured against what is varied, a curve per tracker."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from mpt.drawing.style import (
+    COLUMN_INCHES,
+    MARKERS,
+    NOTE_INCHES,
+    PANEL_INCHES,
+    REFERENCE_GREY,
+    Styles,
+    as_written,
+    legend,
+    new_figure,
+    symbols,
+)
 
 SYMBOLS = {
     "measurement_noise": r"\sigma",
@@ -56,18 +64,13 @@ FRACTIONS = (
 # Distances may span decades from one x to another; on fewer, small differences show better on a linear axis.
 LOG_SCORES = ("position_error", "gospa")
 LOG_FROM_RATIO = 10
-MARKERS = "osD^vPX<>*"
-# Methods that are compared with, not compared.
-REFERENCES = ("control", "bayes")
-REFERENCE_DASHES = ("-", ":", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
 # Of an axis, above and below what it shows.
 MARGIN = 0.06
-PANEL_INCHES = (3.3, 2.7)
-TITLE_INCHES = 0.35
-LEGEND_ROW_INCHES = 0.2
 LEGEND_INCHES = 1.8
-# What a panel is wide.
-NOTE_LETTERS = 56
+# So that no line ends between a symbol and its value.
+NO_BREAK = "\u00a0=\u00a0"
+# Letters of a note that a panel has room for in a line.
+NOTE_LETTERS = 60
 
 
 @dataclass(frozen=True)
@@ -88,30 +91,50 @@ def draw_scores(
     title: str,
     x: str,
     x_scale: str,
-    palettes: Mapping[str, str],
+    styles: Styles,
 ) -> Figure:
     """Draw a panel per score, the same curves in each, references thin and grey; notes are mathtext.
 
     The trackers decide what an axis shows. What it leaves out of a reference is told above the panel.
     """
-    figure, axes = _figure(len(panels), title)
-    for axis, (score, lines) in zip(axes, panels.items(), strict=True):
-        for line, style in zip(lines, _styles([line.method for line in lines], palettes), strict=True):
-            # A tracker's mean is always within the axis; its marker may be on the edge.
-            compared = line.method in palettes
-            axis.plot(line.x, line.mean, label=symbols(line.label), clip_on=not compared, **style)
-            if compared:
-                axis.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.2, linewidth=0)
-        axis.set_xlabel(axis_label(x))
+    figure, axes = new_figure(1, len(panels), title)
+    for axis, (score, lines) in zip(axes.flat, panels.items(), strict=True):
+        _plot(axis, lines, styles)
         axis.set_ylabel(axis_label(score))
-        _scale(axis, "x", x_scale, np.concatenate([line.x for line in lines if line.method != "fit"]))
-        log = score in LOG_SCORES and _spans_decades(lines)
-        if log:
-            _scale(axis, "y", "log", np.concatenate([line.mean for line in lines]))
-        low, high = _limits(lines, log, 1.0 if score in FRACTIONS else np.inf)
-        axis.set_ylim(low, high)
-        _note(axis, [*_left_out(lines, low, high), *notes.get(score, ())])
-    _legend(figure, axes)
+        _set_x(axis, x, x_scale, lines)
+        low, high = _set_y(axis, score, lines, styles)
+        _note(axis, [*_left_out(lines, low, high, styles), *notes.get(score, ())])
+    legend(figure, axes.flat, PANEL_INCHES[1])
+    return figure
+
+
+def draw_together(
+    columns: Mapping[str, Mapping[str, Sequence[Line]]], x: str, x_scale: str, styles: Styles
+) -> Figure:
+    """Draw several figures of one x as columns, a row per score whose axis all columns share.
+
+    columns: of each figure, by its title, the lines of each score; all have the same scores.
+    """
+    scores = list(next(iter(columns.values())))
+    size = (PANEL_INCHES[0] * max(2, len(columns) * 2 / 3), PANEL_INCHES[1] * len(scores))
+    figure, axes = new_figure(len(scores), len(columns), "", size, sharex="all", sharey="row")
+    for row, score in zip(axes, scores, strict=True):
+        shown = [line for panels in columns.values() for line in panels[score]]
+        low, high = _set_y(row[0], score, shown, styles)
+        row[0].set_ylabel(axis_label(score))
+        for axis, panels in zip(row, columns.values(), strict=True):
+            _plot(axis, panels[score], styles)
+            _note(axis, _left_out(panels[score], low, high, styles), letters=38)
+    for axis, title in zip(axes[0], columns, strict=True):
+        # The note of the panel is above it, at the right; the title goes above the note.
+        axis.annotate(
+            fill(as_written(title).replace(" = ", NO_BREAK), 27), (0.5, 1), (0, 22), xycoords="axes fraction",
+            textcoords="offset points", ha="center", va="bottom", fontsize="small",
+        )  # fmt: skip
+    for axis in axes[-1]:
+        _set_x(axis, x, x_scale, [line for panels in columns.values() for line in panels[scores[0]]])
+        axis.set_xlabel(axis_label(x), fontsize="small")
+    legend(figure, axes.flat, size[1] + 4 * NOTE_INCHES)
     return figure
 
 
@@ -122,7 +145,7 @@ def draw_operations(
     crossings: Mapping[str, Sequence[Sequence[tuple[float, float]]]],
     notes: Mapping[str, Sequence[str]],
     title: str,
-    palettes: Mapping[str, str],
+    styles: Styles,
 ) -> Figure:
     """Draw a panel per measure of cost against the lookback, on a logarithmic axis, guides thin.
 
@@ -131,15 +154,15 @@ def draw_operations(
     same label. crossings are circles, by lookback and cost, each labelled with its lookback: for each level
     curve those where a rising curve meets it, from left to right.
     """
-    figure, axes = _figure(len(panels), title)
+    figure, axes = new_figure(1, len(panels), title)
     methods = {line.label: line.method for lines in panels.values() for line in lines}
-    styles = dict(zip(methods, _styles(list(methods.values()), palettes), strict=True))
-    for axis, (measure, lines) in zip(axes, panels.items(), strict=True):
+    looks = dict(zip(methods, styles.of_curves(list(methods.values())), strict=True))
+    for axis, (measure, lines) in zip(axes.flat, panels.items(), strict=True):
         for line in lines:
             label = symbols(line.label) + laws.get(line.label, "")
-            axis.plot(line.x, line.mean, label=label, **styles[line.label])
+            axis.plot(line.x, line.mean, label=label, gid=label, **looks[line.label])
         for line in dashed.get(measure, ()):
-            axis.plot(line.x, line.mean, **styles[line.label] | {"marker": "", "linestyle": "--"})
+            axis.plot(line.x, line.mean, **looks[line.label] | {"marker": "", "linestyle": "--"})
         for of_level in crossings.get(measure, ()):
             _mark_crossings(axis, of_level)
         _note(axis, notes.get(measure, ()))
@@ -147,14 +170,15 @@ def draw_operations(
         axis.set_ylabel(axis_label(measure))
         axis.set_yscale("log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(figure, axes)
+    legend(figure, axes.flat, PANEL_INCHES[1])
     return figure
 
 
 def draw_reliability(lines: Sequence[Line], title: str, palette: str) -> Figure:
     """Draw how often what has a probability happens, a curve per dataset, beside the diagonal."""
-    figure, (axis,) = _figure(1, title)
-    axis.plot([0, 1], [0, 1], color="0.55", linewidth=0.9, zorder=1)
+    # A panel about as wide as high, and the legend beside it.
+    figure, ((axis,),) = new_figure(1, 1, title, (COLUMN_INCHES + LEGEND_INCHES, COLUMN_INCHES))
+    axis.plot([0, 1], [0, 1], color=REFERENCE_GREY, linewidth=0.9, zorder=1)
     shades = sns.color_palette(palette, len(lines))
     for line, shade, marker in zip(lines, shades, MARKERS * len(lines), strict=False):
         style = {"color": shade, "marker": marker, "markersize": 3, "linewidth": 0.9}
@@ -162,8 +186,6 @@ def draw_reliability(lines: Sequence[Line], title: str, palette: str) -> Figure:
         axis.vlines(line.x, line.low, line.high, color=shade, linewidth=0.6)
     axis.set_xlabel("Probability of a link")
     axis.set_ylabel("Fraction of them that is true")
-    # A panel about as wide as high, and the legend beside it.
-    figure.set_size_inches(PANEL_INCHES[0] + LEGEND_INCHES, PANEL_INCHES[0])
     figure.legend(loc="outside right center", frameon=False, fontsize="small")
     return figure
 
@@ -180,48 +202,29 @@ def words(name: str) -> str:
     return NAMES.get(name, name.replace("_", " ").capitalize())
 
 
-def symbols(label: str) -> str:
-    """Return a curve's plain label, transformer_{8,30} or K_MHT = 8, with subscripts."""
-    label = label.replace("$", r"\$")
-    # In braces the comma is a letter, without the space that follows punctuation.
-    label = re.sub(
-        r"([A-Za-z]+)_\{([\w., +-]*)\}",
-        lambda found: f"{found[1]}$_{{{found[2].replace(',', '{,}')}}}$",
-        label,
-    )
-    return re.sub(r"\bK_([A-Z]+)\b", r"$K_\\mathrm{\1}$", label)
+def _plot(axis: Axes, lines: Sequence[Line], styles: Styles) -> None:
+    for line, look in zip(lines, styles.of_curves([line.method for line in lines]), strict=True):
+        # A tracker's mean is always within the axis; its marker may be on the edge.
+        compared = styles.is_compared(line.method)
+        label = symbols(line.label)
+        axis.plot(line.x, line.mean, label=label, gid=label, clip_on=not compared, **look)
+        if compared:
+            axis.fill_between(line.x, line.low, line.high, color=look["color"], alpha=0.2, linewidth=0)
 
 
-def _figure(panels: int, title: str) -> tuple[Figure, list[Axes]]:
-    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans")
-    figure = Figure(figsize=(PANEL_INCHES[0] * panels, PANEL_INCHES[1]), layout="constrained")
-    axes = list(np.atleast_1d(figure.subplots(1, panels)))
-    for axis in axes:
-        sns.despine(ax=axis)
-        axis.grid(axis="y", linewidth=0.4, alpha=0.6)
-    figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
-    return figure, axes
+def _set_x(axis: Axes, x: str, scale: str, lines: Sequence[Line]) -> None:
+    axis.set_xlabel(axis_label(x))
+    _scale(axis, "x", scale, np.concatenate([line.x for line in lines if line.method != "fit"]))
 
 
-def _styles(methods: Sequence[str], palettes: Mapping[str, str]) -> list[dict]:
-    """Return how to plot each curve: a shade of its method's palette; thin grey references, black fits."""
-    styles, markers = [], iter(MARKERS * len(methods))
-    for number, method in enumerate(methods):
-        many, before = methods.count(method), methods[:number].count(method)
-        if method in REFERENCES:
-            dashes = REFERENCE_DASHES[number % len(REFERENCE_DASHES)]
-            styles.append({"color": "0.55", "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
-        elif method == "guide":
-            dashes = REFERENCE_DASHES[1 + before % (len(REFERENCE_DASHES) - 1)]
-            styles.append({"color": "0.55", "linewidth": 0.7, "linestyle": dashes, "zorder": 1})
-        elif method == "fit":
-            styles.append({"color": "0.1", "linewidth": 0.8, "linestyle": "--", "zorder": 2})
-        else:
-            # The ends of a sequential palette are too pale and too dark.
-            shade = sns.color_palette(palettes[method], many + 2)[1 + before]
-            marker = {"marker": next(markers), "markersize": 3.5}
-            styles.append({"color": shade, "linewidth": 1.4, "zorder": 3} | marker)
-    return styles
+def _set_y(axis: Axes, score: str, lines: Sequence[Line], styles: Styles) -> tuple[float, float]:
+    """Set the scale and the ends of an axis of scores; returns the ends."""
+    log = score in LOG_SCORES and _spans_decades(lines, styles)
+    if log:
+        _scale(axis, "y", "log", np.concatenate([line.mean for line in lines]))
+    low, high = _limits(lines, log, 1.0 if score in FRACTIONS else np.inf, styles)
+    axis.set_ylim(low, high)
+    return low, high
 
 
 def _scale(axis: Axes, which: str, scale: str, values: np.ndarray) -> None:
@@ -232,30 +235,32 @@ def _scale(axis: Axes, which: str, scale: str, values: np.ndarray) -> None:
     ticks.set_major_formatter("{x:g}")
     ticks.set_minor_formatter(NullFormatter())
     if which == "x":
-        ticks.set_major_locator(matplotlib.ticker.FixedLocator(np.unique(values)))
+        ticks.set_major_locator(FixedLocator(np.unique(values)))
         ticks.set_minor_locator(NullLocator())
     else:
         ticks.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
 
-def _compared(lines: Sequence[Line]) -> list[Line]:
-    return [line for line in lines if line.method not in REFERENCES] or list(lines)
+def _compared(lines: Sequence[Line], styles: Styles) -> list[Line]:
+    """Return the lines that are no references, or all if there are none such."""
+    return [line for line in lines if not styles.is_reference(line.method)] or list(lines)
 
 
-def _spans_decades(lines: Sequence[Line]) -> bool:
+def _spans_decades(lines: Sequence[Line], styles: Styles) -> bool:
     if min(line.mean.min() for line in lines) <= 0:
         return False
-    means = np.concatenate([line.mean for line in _compared(lines)])
+    means = np.concatenate([line.mean for line in _compared(lines, styles)])
     return means.max() >= LOG_FROM_RATIO * means.min()
 
 
-def _limits(lines: Sequence[Line], log: bool, top: float) -> tuple[float, float]:
+def _limits(lines: Sequence[Line], log: bool, top: float, styles: Styles) -> tuple[float, float]:
     """Return the ends of an axis that shows the trackers large, and whole what references are near them.
 
     Near is what is no farther from the trackers than they reach. No score is negative or above the top.
     """
     scaled, unscaled = (np.log, np.exp) if log else (np.asarray, float)
-    compared, references = _compared(lines), [line for line in lines if line.method in REFERENCES]
+    compared = _compared(lines, styles)
+    references = [line for line in lines if styles.is_reference(line.method)]
     # An interval may reach below 0, which has no place on a logarithmic axis.
     lows = [np.where(line.low > 0, line.low, line.mean) if log else line.low for line in compared]
     low = min(scaled(ends).min() for ends in lows)
@@ -269,11 +274,11 @@ def _limits(lines: Sequence[Line], log: bool, top: float) -> tuple[float, float]
     return max(unscaled(low - margin), 0.0), min(unscaled(high + margin), top)
 
 
-def _left_out(lines: Sequence[Line], low: float, high: float) -> list[str]:
+def _left_out(lines: Sequence[Line], low: float, high: float, styles: Styles) -> list[str]:
     """Return a note on the references that are, at least in part, below or above an axis; none if none is."""
     parts = []
     for line in lines:
-        if line.method in REFERENCES:
+        if styles.is_reference(line.method):
             for arrow, means in (("↓", line.mean[line.mean < low]), ("↑", line.mean[line.mean > high])):
                 if len(means):
                     ends = dict.fromkeys(f"{mean:.3g}" for mean in (means.min(), means.max()))
@@ -294,27 +299,6 @@ def _mark_crossings(axis: Axes, crossings: Sequence[tuple[float, float]]) -> Non
         )  # fmt: skip
 
 
-def _note(axis: Axes, notes: Sequence[str]) -> None:
-    """Write notes above a panel, where no curve is."""
-    axis.set_title("\n".join(fill(note, NOTE_LETTERS) for note in notes), loc="right", fontsize="x-small")
-
-
-def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """Name the curves below the panels, references last, in columns that the figure has room for."""
-    named = {}
-    for axis in axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
-    labels = sorted(named, key=lambda label: named[label].get_zorder(), reverse=True)
-    # A handle is as wide as six letters, of which an inch holds twelve.
-    widest = 6 + max(len(re.sub(r"\\[a-z]+|[${}^_]", "", label)) for label in labels)
-    columns = max(1, min(len(labels), int(12 * figure.get_figwidth() / widest)))
-    figure.set_figheight(PANEL_INCHES[1] + TITLE_INCHES + LEGEND_ROW_INCHES * -(-len(labels) // columns))
-    figure.legend(
-        [named[label] for label in labels],
-        labels,
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        fontsize="small",
-    )
+def _note(axis: Axes, notes: Sequence[str], letters: int = NOTE_LETTERS) -> None:
+    """Write notes above a panel, where no curve is, in lines of so many letters."""
+    axis.set_title("\n".join(fill(note, letters) for note in notes), loc="right", fontsize="x-small")

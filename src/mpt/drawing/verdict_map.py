@@ -2,10 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -13,7 +9,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from mpt.drawing.figures import symbols, words
+from mpt.drawing.figures import words
+from mpt.drawing.style import symbols
 from mpt.judgement.choices import ITSELF
 
 # In the order of the legend; the marks are for those who see no colours.

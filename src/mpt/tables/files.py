@@ -294,6 +294,14 @@ def table_parameters(path: str | os.PathLike, table: Table) -> dict:
         return reader.parameters
 
 
+def column_names(path: str | os.PathLike) -> list[str]:
+    """Return the names of a table's columns, whichever table it is; raises InputError if it is not sound."""
+    try:
+        return pq.read_schema(path).names
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a sound Parquet file: {first_line(error)}") from error
+
+
 def write_csv(path: str | os.PathLike, csv_path: str | os.PathLike) -> None:
     """Write the rows of a table that is small by nature as comma-separated values."""
     pa.csv.write_csv(pq.read_table(_place(path)), _place(csv_path))

@@ -1,0 +1,99 @@
+"""The documentation: the site is built without a network, and says of everything that exists what it is."""
+
+import ast
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[1]
+PAGES = sorted((PROJECT / "docs").glob("*.md"))
+LINK = re.compile(r"\]\(([^)#\s]+)")
+# Made when the site is built.
+GENERATED = {"config.md", "tables.md", "scripts.md", "api.md", "images/model.svg", "images/rules.svg"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", directory]
+    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return directory
+
+
+def test_the_site_asks_no_other_host_for_anything(site):
+    for page in site.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.findall(r"<(?:script|img|iframe)[^>]+src=\"(?:https?:)?//[^\"]+", text), page.name
+        assert not re.findall(r"<link[^>]+rel=\"(?:stylesheet|preconnect)\"[^>]+href=\"(?:https?:)?//", text)
+
+
+def test_equations_are_set(site):
+    text = (site / "model.html").read_text(encoding="utf-8")
+    assert text.count("<math") >= 20
+    for page in site.glob("*.html"):
+        assert "arithmatex" not in page.read_text(encoding="utf-8"), page.name
+    for name in ("model", "rules"):
+        assert ElementTree.parse(site / f"images/{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_each_key_of_the_config_is_in_its_reference(site):
+    text = (site / "config.html").read_text(encoding="utf-8")
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    assert [key for key in config if f"<code>{key}</code>" not in text] == []
+    keys = [f"simulation.{key}" for key in config["simulation"]]
+    assert [key for key in keys if f"<code>{key}</code>" not in text] == []
+
+
+def test_each_script_and_each_of_its_flags_is_in_the_reference(site):
+    text = (site / "scripts.html").read_text(encoding="utf-8")
+    for path in sorted((PROJECT / "src").glob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        if "    run(main)" not in source or path.stem == "command_line":
+            continue
+        assert f'id="{path.stem}"' in text, path.name
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and node.args]
+        flags = {
+            call.args[0].value
+            for call in calls
+            if isinstance(call.args[0], ast.Constant) and re.fullmatch("--[a-z-]+", str(call.args[0].value))
+        }
+        assert [flag for flag in flags if flag not in text] == [], path.name
+
+
+def test_each_column_of_the_scores_is_in_the_reference_of_tables(site):
+    from mpt.tables.scores import SCORES
+
+    text = (site / "tables.html").read_text(encoding="utf-8")
+    assert [name for name in SCORES.schema.names if f"<code>{name}</code>" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "page", [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *PAGES], ids=lambda p: p.name
+)
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if not link.startswith("http") and link not in GENERATED:
+            assert (page.parent / link).exists(), link
+
+
+def test_the_readme_is_short_and_its_verdicts_are_those_of_the_reference_run():
+    lines = (PROJECT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    command = [sys.executable, PROJECT / "docs/fill_readme.py", "--check"]
+    assert subprocess.run(command).returncode == 0
+
+
+def test_the_readme_names_only_targets_scripts_and_configs_that_exist():
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"\bmake (\w+)", text)) - {"and"}
+    assert targets
+    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+    for config in re.findall(r"--configfile (\S+)", text):
+        assert config == "mine.yaml" or (PROJECT / config).exists()
