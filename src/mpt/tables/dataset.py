@@ -120,27 +120,38 @@ def read_truth(path: str | os.PathLike, experiments_per_block: int | None = None
 
 
 class DatasetWriter:
-    """Write truth.parquet, initial.parquet and measurements.parquet into a directory: all three or none."""
+    """Write truth.parquet, initial.parquet and measurements.parquet into a directory: all three or none.
 
-    def __init__(self, directory: str | os.PathLike, parameters: dict):
-        """Take plain JSON values as `parameters`, which all three files carry."""
+    Of a dataset without truth these are the last two, and the directory's old truth goes.
+    """
+
+    def __init__(self, directory: str | os.PathLike, parameters: dict, with_truth: bool = True):
+        """Take plain JSON values as `parameters`, which all files carry."""
         self._directory = Path(directory)
         self._made_directory = not self._directory.exists()
+        self._with_truth = with_truth
         self._writers = [
-            TableWriter(self._directory / f"{table.name}.parquet", table, parameters)
-            for table in (TRUTH, INITIAL, MEASUREMENTS)
+            TableWriter(self._path(table), table, parameters)
+            for table in ((TRUTH,) if with_truth else ()) + (INITIAL, MEASUREMENTS)
         ]
+
+    def _path(self, table: Table) -> Path:
+        return self._directory / f"{table.name}.parquet"
 
     def write(
         self, experiments: np.ndarray, positions: np.ndarray, measurements: np.ndarray, detection: np.ndarray
     ) -> None:
         """Append true positions and measurements (B, T, N, 2) and each particle's detection (B, T, N)."""
-        truth, initial, measured = self._writers
-        truth.write({**frame_columns(experiments, "particle", positions), "detection": detection.ravel()})
-        starts = frame_columns(experiments, "particle", positions[:, :1])
+        columns = frame_columns(experiments, "particle", positions)
+        self._writers[0].write({**columns, "detection": detection.ravel()})
+        self.write_known(experiments, positions[:, 0], measurements)
+
+    def write_known(self, experiments: np.ndarray, initial: np.ndarray, measurements: np.ndarray) -> None:
+        """Append starts (B, N, 2) and measurements (B, T, N, 2), which is all of a dataset without truth."""
+        starts = frame_columns(experiments, "particle", initial[:, None])
         del starts["frame"]
-        initial.write(starts)
-        measured.write(frame_columns(experiments, "detection", measurements))
+        self._writers[-2].write(starts)
+        self._writers[-1].write(frame_columns(experiments, "detection", measurements))
 
     def __enter__(self) -> "DatasetWriter":
         """Begin the three files; the directory is made if missing."""
@@ -164,6 +175,8 @@ class DatasetWriter:
 
     def _publish(self) -> None:
         try:
+            if not self._with_truth:
+                self._path(TRUTH).unlink(missing_ok=True)
             for writer in self._writers:
                 writer.publish()
         except BaseException:
