@@ -64,7 +64,7 @@ def main() -> None:
         "--velocity-spread",
         type=non_negative_float,
         metavar="v",
-        help="standard deviation of a particle's drift [length per frame], if it is known; default: estimated",
+        help="standard deviation of a particle's drift [length per frame], where known; default: estimated",
     )
     add("--output", type=output_file, required=True, metavar="F.json", help="file to write")
     flags = parser.parse_args()

@@ -1,7 +1,7 @@
 """Export tracks as a file of another program, in the movie's own frame numbers and unit of length.
 
-A track of experiment e of N particles has the number N e + track. With --margins each link has its margin: the
-tracker's cost of the best other choice, as twice the log likelihood ratio. It stands at the later point.
+A track of experiment e of N particles has the number N e + track. With --margins each link has its margin:
+the tracker's cost of the best other choice, as twice the log likelihood ratio. It stands at the later point.
 """
 
 from pathlib import Path

@@ -2,7 +2,8 @@
 
 Writes initial.parquet and measurements.parquet into a directory, and truth.parquet if the file says whose
 each detection is: truth of that kind says which detections belong together, and its positions are the
-detections themselves. The starts are the first frame's detections, and the dataset says that they are measured.
+detections themselves. The starts are the first frame's detections, and the dataset says that they are
+measured.
 """
 
 import hashlib
@@ -41,7 +42,8 @@ def main() -> None:
         choices=FORMATS,
         required=True,
         help="trackpy: columns frame, x, y and perhaps particle, CSV or Parquet (suffix .parquet); "
-        "trackmate: table of spots (suffix .csv) or XML; isbi: XML of the challenge; napari: columns track_id, t, y, x",
+        "trackmate: table of spots (suffix .csv) or XML; isbi: XML of the challenge; "
+        "napari: columns track_id, t, y, x",
     )
     add(
         "--columns",

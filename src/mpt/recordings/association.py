@@ -37,17 +37,14 @@ def associate(
     often as not, wrong links shorten steps and the noises come out too small. Raises InputError.
     """
     model = Model(1.0, 0.0, 0.0)
-    detection = None
-    for rounds in range(1, MOST_ROUNDS + 1):
+    detection, rounds, settled = None, 0, False
+    while rounds < MOST_ROUNDS and not settled:
         decisions = mht.track(measurements, initial, lookback, model, solver="assignment", margins=False)
+        rounds += 1
         settled = detection is not None and np.array_equal(decisions.detection, detection)
-        if settled:
-            break
         detection = decisions.detection
         noise = estimate_noise(decisions.path(measurements, initial), start_measured, velocity_spread)
-        q, r, v = (
-            getattr(noise, name).estimate
-            for name in ("process_noise", "measurement_noise", "velocity_spread")
+        model = Model(
+            noise.process_noise.estimate, noise.measurement_noise.estimate, noise.velocity_spread.estimate
         )
-        model = Model(q, r, v)
     return Association(noise, detection, rounds, settled)
