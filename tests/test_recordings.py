@@ -4,9 +4,12 @@ import hashlib
 import json
 import xml.etree.ElementTree as ET
 
+import laptrack
 import numpy as np
 import pandas as pd
 import pytest
+import pytrackmate
+import trackpy
 
 import command_line
 import estimate_noise
@@ -59,12 +62,12 @@ def tracks_of(movie: pd.DataFrame) -> set:
 
 def tracked(directory, tmp_path):
     """Track a dataset with the MHT; return the paths of its measurements, tracks and margins."""
-    arguments = (
-        ("--measurements", directory / "measurements.parquet", "--initial", directory / "initial.parquet")
-        + ("--lookback", 2, "--process-noise", 1, "--measurement-noise", 0.5, "--velocity-spread", 0.1)
-        + ("--margin", tmp_path / "margins.parquet", "--output", tmp_path / "tracks.parquet")
+    call(
+        track_mht,
+        *("--measurements", directory / "measurements.parquet", "--initial", directory / "initial.parquet"),
+        *("--lookback", 2, "--process-noise", 1, "--measurement-noise", 0.5, "--velocity-spread", 0.1),
+        *("--margin", tmp_path / "margins.parquet", "--output", tmp_path / "tracks.parquet"),
     )
-    call(track_mht, *arguments)
     return directory / "measurements.parquet", tmp_path / "tracks.parquet", tmp_path / "margins.parquet"
 
 
@@ -186,7 +189,7 @@ def test_runs_of_complete_frames_become_experiments_of_one_length(split, length,
     assert (recording.frames, recording.incomplete) == (15, 6)
     assert recording.left_out == 15 - len(first_frames) * length
     with pytest.raises(
-        ValueError, match="no run of complete frames is as long as the 6 of --split: .* 5 of 2"
+        ValueError, match=r"no run of complete frames is as long as the 6 of --split: .* 5 of 2"
     ):
         cut(movie, "m", split=6)
 
@@ -204,10 +207,10 @@ def test_a_run_ends_where_the_particles_change(movie):
 def test_a_particle_twice_or_none_in_a_frame_is_named(movie):
     position = movie[["x", "y"]].to_numpy()
     twice = np.where((movie.particle == 7) & (movie.frame == 45), 2, movie.particle)
-    with pytest.raises(ValueError, match="1 of 12 frames .*frame 45 has particle 2 twice"):
+    with pytest.raises(ValueError, match=r"1 of 12 frames .*frame 45 has particle 2 twice"):
         cut(Movie(movie.frame.to_numpy(), position, twice), "m")
     none = np.where((movie.particle == 7) & (movie.frame == 45), -1, movie.particle)
-    with pytest.raises(ValueError, match="1 of 12 frames .*frame 45 has a detection of no particle"):
+    with pytest.raises(ValueError, match=r"1 of 12 frames .*frame 45 has a detection of no particle"):
         cut(Movie(movie.frame.to_numpy(), position, none), "m")
 
 
@@ -296,7 +299,7 @@ def test_tracks_without_detections_or_of_several_simulations_are_refused(dataset
 
 
 def test_margins_of_another_run_are_refused(movie, tmp_path, refusal_here):
-    path, margins = exported(movie, tmp_path, "trackpy", ".csv")
+    exported(movie, tmp_path, "trackpy", ".csv")
     measurements, tracks = tmp_path / "data/measurements.parquet", tmp_path / "tracks.parquet"
     (tmp_path / "other").mkdir()
     call(
@@ -320,7 +323,6 @@ def test_margins_of_another_run_are_refused(movie, tmp_path, refusal_here):
 
 
 def test_what_trackpy_links_comes_in_as_truth_and_goes_out_as_trackpy_has_it(movie, tmp_path):
-    trackpy = pytest.importorskip("trackpy")
     trackpy.quiet()
     linked = trackpy.link(movie[["frame", "x", "y"]], search_range=10)
     linked.to_csv(tmp_path / "movie.csv", index=False)
@@ -341,7 +343,6 @@ def test_what_trackpy_links_comes_in_as_truth_and_goes_out_as_trackpy_has_it(mov
 
 
 def test_what_laptrack_links_comes_in_by_the_names_of_its_columns(movie, tmp_path):
-    laptrack = pytest.importorskip("laptrack")
     tracker = laptrack.LapTrack(cutoff=100.0, splitting_cutoff=False, merging_cutoff=False)
     linked, _, _ = tracker.predict_dataframe(
         movie[["frame", "x", "y"]].copy(), ["x", "y"], only_coordinate_cols=False
@@ -360,7 +361,6 @@ def test_what_laptrack_links_comes_in_by_the_names_of_its_columns(movie, tmp_pat
 
 
 def test_another_reader_of_trackmate_finds_the_tracks(movie, tmp_path):
-    pytrackmate = pytest.importorskip("pytrackmate")
     path, _ = exported(movie, tmp_path, "trackmate", ".xml")
     spots = pytrackmate.trackmate_peak_import(path, get_tracks=True)
     spots = spots.rename(columns={"t_stamp": "frame", "label": "particle"})
@@ -369,14 +369,14 @@ def test_another_reader_of_trackmate_finds_the_tracks(movie, tmp_path):
 
 # TrackMate's files by its published structure
 
-TRACKMATE_CSV = """LABEL,ID,TRACK_ID,QUALITY,POSITION_X,POSITION_Y,POSITION_Z,POSITION_T,FRAME,RADIUS,VISIBILITY
-Label,Spot ID,Track ID,Quality,X,Y,Z,T,Frame,Radius,Visibility
-Label,Spot ID,Track ID,Quality,X,Y,Z,T,Frame,R,Visibility
-,,,(quality),(µm),(µm),(µm),(sec),,(µm),
-ID10,10,0,5.1,1.5,2.5,0,0,0,2.5,1
-ID11,11,{b},5.2,8.5,9.5,0,0,0,2.5,1
-ID12,12,{b},5.3,8.25,9.25,0,1,1,2.5,1
-ID13,13,0,5.4,1.25,2.25,0,1,1,2.5,1
+TRACKMATE_CSV = """LABEL,ID,TRACK_ID,QUALITY,POSITION_X,POSITION_Y,POSITION_Z,POSITION_T,FRAME,VISIBILITY
+Label,Spot ID,Track ID,Quality,X,Y,Z,T,Frame,Visibility
+Label,Spot ID,Track ID,Quality,X,Y,Z,T,Frame,Visibility
+,,,(quality),(µm),(µm),(µm),(sec),,
+ID10,10,0,5.1,1.5,2.5,0,0,0,1
+ID11,11,{b},5.2,8.5,9.5,0,0,0,1
+ID12,12,{b},5.3,8.25,9.25,0,1,1,1
+ID13,13,0,5.4,1.25,2.25,0,1,1,1
 """
 
 
@@ -399,13 +399,13 @@ TRACKMATE_XML = """<?xml version="1.0" encoding="UTF-8"?>
   <Model spatialunits="pixel" timeunits="sec">
     <AllSpots nspots="5">
       <SpotsInFrame frame="0">
-        <Spot ID="10" name="ID10" FRAME="0" POSITION_X="1.5" POSITION_Y="2.5" POSITION_Z="0.0" VISIBILITY="1" />
-        <Spot ID="11" name="ID11" FRAME="0" POSITION_X="8.5" POSITION_Y="9.5" POSITION_Z="0.0" VISIBILITY="1" />
-        <Spot ID="14" name="ID14" FRAME="0" POSITION_X="3.0" POSITION_Y="3.0" POSITION_Z="0.0" VISIBILITY="0" />
+        <Spot ID="10" name="ID10" FRAME="0" POSITION_X="1.5" POSITION_Y="2.5" POSITION_Z="0" VISIBILITY="1" />
+        <Spot ID="11" name="ID11" FRAME="0" POSITION_X="8.5" POSITION_Y="9.5" POSITION_Z="0" VISIBILITY="1" />
+        <Spot ID="14" name="ID14" FRAME="0" POSITION_X="3.0" POSITION_Y="3.0" POSITION_Z="0" VISIBILITY="0" />
       </SpotsInFrame>
       <SpotsInFrame frame="1">
-        <Spot ID="12" name="ID12" FRAME="1" POSITION_X="8.25" POSITION_Y="9.25" POSITION_Z="0.0" />
-        <Spot ID="13" name="ID13" FRAME="1" POSITION_X="1.25" POSITION_Y="2.25" POSITION_Z="0.0" />
+        <Spot ID="12" name="ID12" FRAME="1" POSITION_X="8.25" POSITION_Y="9.25" POSITION_Z="0" />
+        <Spot ID="13" name="ID13" FRAME="1" POSITION_X="1.25" POSITION_Y="2.25" POSITION_Z="0" />
       </SpotsInFrame>
     </AllSpots>
     <AllTracks>
@@ -489,10 +489,10 @@ BAD = {
             TRACKMATE_XML.replace('FRAME="1"', 'FRAME="b"', 1),
             "line 12: <Spot>: attribute 'FRAME' is 'b', not",
         ),
-        (TRACKMATE_XML.replace("</Model>", ""), "line 23: not well-formed XML: mismatched tag"),
+        (TRACKMATE_XML.replace("</Model>", ""), "line 22: not well-formed XML: mismatched tag"),
         (TRACKMATE_XML.replace("TrackMate", "root"), "line 2: its root is <root>, not <TrackMate>"),
         (
-            TRACKMATE_XML.replace('POSITION_Z="0.0"', 'POSITION_Z="1"', 1),
+            TRACKMATE_XML.replace('POSITION_Z="0"', 'POSITION_Z="1"', 1),
             "line 8: <Spot>: attribute 'POSITION_Z'",
         ),
     ],
@@ -500,7 +500,8 @@ BAD = {
         ("<root><a/></root>", "line 1: <root>: has no element <TrackContestISBI2012>"),
         ("<root><TrackContestISBI2012/></root>", "has no <detection> of a <particle>"),
         (
-            "<root><TrackContestISBI2012><particle>\n<detection t='0' x='1'/></particle></TrackContestISBI2012></root>",
+            "<root><TrackContestISBI2012><particle>\n<detection t='0' x='1'/>"
+            "</particle></TrackContestISBI2012></root>",
             "line 2: <detection>: attribute 'y' is missing",
         ),
         ('<!DOCTYPE r [<!ENTITY a "b">]><root/>', "line 1: declares a document type, which is refused"),

@@ -90,15 +90,13 @@ def test_the_mean_squared_displacement_gives_slope_and_offset():
 
 
 def test_estimates_are_unbiased_and_intervals_hold_the_truth_as_often_as_they_say():
-    datasets, experiments = 200, 10
+    datasets = 100
     truth = np.array([TRUE["process_noise"], TRUE["measurement_noise"], TRUE["drift_spread"]])
     found = np.array(
         [
             [noise[:3] for noise in (found.process_noise, found.measurement_noise, found.velocity_spread)]
             for d in range(datasets)
-            for found in [
-                estimate_noise(true_paths(np.arange(experiments) + experiments * d, 25, True), True)
-            ]
+            for found in [estimate_noise(true_paths(np.arange(10 * d, 10 * d + 10), 25, True), True)]
         ]
     )
     estimate, lower, upper = found.transpose(2, 0, 1)

@@ -136,12 +136,10 @@ def displacement_start(paths: np.ndarray) -> np.ndarray:
 
     Per axis these are q² τ + 2 r² + v² τ² at lag τ: slope and offset. What comes out negative becomes small.
     """
-    first, second, last = (
-        np.mean((paths[:, lag:] - paths[:, :-lag]) ** 2) for lag in (1, 2, paths.shape[1] - 1)
-    )
-    slope, offset = second - first, 2 * first - second
-    drift = (last - offset - slope * (paths.shape[1] - 1)) / (paths.shape[1] - 1) ** 2
-    return np.maximum([slope, offset / 2, drift], first * np.array([1e-3, 1e-3, 1e-6]))
+    lags = np.array([1, 2, paths.shape[1] - 1])
+    squares = np.array([np.mean((paths[:, lag:] - paths[:, :-lag]) ** 2) for lag in lags])
+    variances = np.linalg.solve(np.stack([lags, np.full(3, 2), lags**2], axis=1), squares)
+    return np.maximum(variances, squares[0] * np.array([1e-3, 1e-3, 1e-6]))
 
 
 def _sine_basis(series: np.ndarray, start_measured: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +174,7 @@ def _minimum(likelihood: Callable, fixed: dict[int, float], start: np.ndarray) -
         jac=True,
         method="L-BFGS-B",
         bounds=[(_SMALLEST if i == 0 else 0, None) for i in free],
-        options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1000, "maxfun": 5000},
+        options={"ftol": 1e-13, "gtol": 1e-8, "maxiter": 1000, "maxfun": 5000},
     )
     variances[free] = result.x
     return variances, float(result.fun * likelihood.count)
@@ -188,16 +186,20 @@ def _interval(
     """Return the ends of the interval of variance i."""
     smallest = _SMALLEST if i == 0 else 0.0
 
+    near = best
+
     def excess(variance: float) -> float:
-        return _minimum(likelihood, {**fixed, i: variance}, best)[1] - least - _FALL
+        nonlocal near
+        near, value = _minimum(likelihood, {**fixed, i: variance}, near)
+        return value - least - _FALL
 
     lower = smallest
     if best[i] > smallest and excess(smallest) > 0:
-        lower = brentq(excess, smallest, best[i], xtol=1e-10, rtol=1e-6)
-    far = max(2 * best[i], 1e-3)
+        lower = brentq(excess, smallest, best[i], xtol=1e-10, rtol=1e-5)
+    near, far = best, max(2 * best[i], 1e-3)
     while excess(far) < 0:
         far *= 2
-    return _zeroed(i, lower), brentq(excess, best[i], far, xtol=1e-10, rtol=1e-6)
+    return _zeroed(i, lower), brentq(excess, best[i], far, xtol=1e-10, rtol=1e-5)
 
 
 def _zeroed(i: int, variance: float) -> float:
