@@ -144,8 +144,6 @@ def import_detections(
     measurement_noise, standard deviations, where they are known. Raises InputError.
     """
     movie = FORMATS[format].read(path, columns or {}, truth)
-    if columns and not FORMATS[format].COLUMNS:
-        raise InputError(f"{path}: the format {format} has no columns to name")
     with np.errstate(over="ignore"):
         position = movie.position * pixel_size
     if not np.isfinite(position).all():

@@ -163,7 +163,7 @@ def counts_movie(counts: dict[int, int]) -> Movie:
 
 def test_frames_that_cannot_be_tracked_are_named_and_counted():
     movie = counts_movie({3: 2, 4: 2, 5: 3, 6: 1, 8: 2, 11: 2})
-    with pytest.raises(ValueError, match=r"^m\.csv: 5 of 9 frames don't have 2 detections ") as error:
+    with pytest.raises(ValueError, match=r"^m\.csv: 5 of 9 frames don't have 2 detections: ") as error:
         cut(movie, "m.csv")
     assert (
         ": frame 5 has 3, frame 6 has 1, frame 7 has none, frames 9 to 10 have none; --split"
@@ -347,17 +347,16 @@ def test_what_laptrack_links_comes_in_by_the_names_of_its_columns(movie, tmp_pat
     linked, _, _ = tracker.predict_dataframe(
         movie[["frame", "x", "y"]].copy(), ["x", "y"], only_coordinate_cols=False
     )
-    linked.reset_index(drop=True).to_csv(tmp_path / "linked.csv")
-    frame = next(name for name in linked.columns if name.startswith("frame"))
-    import_detections.import_detections(
-        tmp_path / "linked.csv",
-        "trackpy",
-        tmp_path / "data",
-        columns={"frame": frame, "particle": "track_id"},
-    )
-    (truth,) = read_truth(tmp_path / "data/truth.parquet")
-    found = {frozenset((t + 40, *truth.positions[0, t, n].tolist()) for t in range(12)) for n in range(3)}
-    assert found == tracks_of(movie)
+    # Its frames are in the index.
+    linked.to_csv(tmp_path / "linked.csv")
+    linked.to_parquet(tmp_path / "linked.parquet")
+    for name in ("linked.csv", "linked.parquet"):
+        import_detections.import_detections(
+            tmp_path / name, "trackpy", tmp_path / "data", columns={"particle": "track_id"}
+        )
+        (truth,) = read_truth(tmp_path / "data/truth.parquet")
+        found = {frozenset((t + 40, *truth.positions[0, t, n].tolist()) for t in range(12)) for n in range(3)}
+        assert found == tracks_of(movie)
 
 
 def test_another_reader_of_trackmate_finds_the_tracks(movie, tmp_path):
@@ -525,6 +524,10 @@ def test_a_broken_parquet_file_and_wrong_columns_are_refused(movie, tmp_path, re
     assert "bad.parquet: cannot be read" in refusal_here(import_detections, *arguments, output=tmp_path / "d")
     movie.to_csv(tmp_path / "movie.csv", index=False)
     arguments = ("--input", tmp_path / "movie.csv", "--format", "trackpy", "--columns")
+    (tmp_path / "movie.xml").write_text("<root/>")
+    for format in ("isbi", "trackmate"):
+        xml = ("--input", tmp_path / "movie.xml", "--format", format, "--columns", "x=X")
+        assert "XML has no columns to name" in refusal_here(import_detections, *xml, output=tmp_path / "d")
     for given, fault in (
         (["frame=t"], "no column 't'; it has frame, x, y, particle"),
         (["time=t"], "'time=t' is not one of frame, x, y, particle, then =NAME"),

@@ -1,4 +1,4 @@
-"""The formats by name: each a module with COLUMNS, read(path, columns, truth) and write(path, links)."""
+"""The formats by name: each a module with read(path, columns, truth) and write(path, links)."""
 
 from mpt.recordings import isbi, napari, trackmate, trackpy
 

@@ -11,7 +11,6 @@ from mpt.recordings.elements import read_root, write_root
 from mpt.recordings.links import Links
 from mpt.recordings.movie import Movie
 
-COLUMNS: dict[str, str] = {}
 CONTENT = "TrackContestISBI2012"
 
 
@@ -20,6 +19,8 @@ def read(path: str | os.PathLike, columns: Mapping[str, str], truth: bool | None
 
     Raises InputError, naming the line and the element.
     """
+    if columns:
+        raise InputError(f"{path}: XML has no columns to name")
     content = read_root(path, "root").only(CONTENT)
     frame, position, particle, depth = [], [], [], set()
     for number, element in enumerate(content.all("particle")):

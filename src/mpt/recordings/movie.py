@@ -160,8 +160,9 @@ def _incomplete(name, frames, counts, particles, sound, follows, labels, total: 
     if len(faults) > _NAMED_FAULTS:
         faults = [*faults[:_NAMED_FAULTS], f"and {len(faults) - _NAMED_FAULTS} more"]
     hint = "; --no-truth leaves the particles unread" if by_label else ""
+    same = "" if labels is None else " of the same particles"
     return (
-        f"{name}: {affected} of {total} frames don't have {particles} detections of the same particles: "
+        f"{name}: {affected} of {total} frames don't have {particles} detections{same}: "
         f"{', '.join(faults)}; --split takes the runs of complete frames{hint}"
     )
 

@@ -55,6 +55,8 @@ def read(path: str | os.PathLike, columns: Mapping[str, str], truth: bool | None
     InputError, naming the line.
     """
     if Path(path).suffix.lower() != ".csv":
+        if columns:
+            raise InputError(f"{path}: XML has no columns to name")
         return _read_xml(path, bool(truth))
     names = {**COLUMNS, **columns}
     table = ForeignTable(path)

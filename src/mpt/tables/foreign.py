@@ -41,8 +41,10 @@ class ForeignTable:
 
     def _read(self) -> pd.DataFrame:
         if not self._is_csv:
-            # trackpy's linker leaves the frame as index and as column.
-            return pd.read_parquet(self.path).reset_index(drop=True)
+            rows = pd.read_parquet(self.path)
+            # Linkers leave the frame as index, and some as column too.
+            only_in_index = [name for name in rows.index.names if name and name not in rows.columns]
+            return rows.reset_index(level=only_in_index).reset_index(drop=True)
         rows = pd.read_csv(
             self.path,
             dtype=str,
