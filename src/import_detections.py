@@ -163,7 +163,7 @@ def import_detections(
     experiments = np.arange(B)
     with DatasetWriter(directory, parameters, with_truth=recording.detection is not None) as writer:
         if recording.detection is None:
-            writer.write_known(experiments, recording.initial, recording.measurements)
+            writer.write_without_truth(experiments, recording.measurements)
         else:
             writer.write(experiments, recording.positions, recording.measurements, recording.detection)
     return recording

@@ -51,13 +51,6 @@ class Recording(NamedTuple):
         return self.frames - self.measurements.shape[0] * self.measurements.shape[1]
 
     @property
-    def initial(self) -> np.ndarray:
-        """The starts (B, N, 2): the detections of frame 0, by particle where these are known."""
-        if self.detection is None:
-            return self.measurements[:, 0]
-        return self.positions[:, 0]
-
-    @property
     def positions(self) -> np.ndarray:
         """Each particle's detections (B, T, N, 2), where the movie says whose they are."""
         return np.take_along_axis(self.measurements, self.detection[..., None], axis=2)

@@ -142,16 +142,20 @@ class DatasetWriter:
         self, experiments: np.ndarray, positions: np.ndarray, measurements: np.ndarray, detection: np.ndarray
     ) -> None:
         """Append true positions and measurements (B, T, N, 2) and each particle's detection (B, T, N)."""
-        columns = frame_columns(experiments, "particle", positions)
-        self._writers[0].write({**columns, "detection": detection.ravel()})
-        self.write_known(experiments, positions[:, 0], measurements)
-
-    def write_known(self, experiments: np.ndarray, initial: np.ndarray, measurements: np.ndarray) -> None:
-        """Append starts (B, N, 2) and measurements (B, T, N, 2), which is all of a dataset without truth."""
-        starts = frame_columns(experiments, "particle", initial[:, None])
+        truth, initial, measured = self._writers
+        truth.write({**frame_columns(experiments, "particle", positions), "detection": detection.ravel()})
+        starts = frame_columns(experiments, "particle", positions[:, :1])
         del starts["frame"]
-        self._writers[-2].write(starts)
-        self._writers[-1].write(frame_columns(experiments, "detection", measurements))
+        initial.write(starts)
+        measured.write(frame_columns(experiments, "detection", measurements))
+
+    def write_without_truth(self, experiments: np.ndarray, measurements: np.ndarray) -> None:
+        """Append measurements (B, T, N, 2); particle n starts at detection n of frame 0."""
+        initial, measured = self._writers
+        starts = frame_columns(experiments, "particle", measurements[:, :1])
+        del starts["frame"]
+        initial.write(starts)
+        measured.write(frame_columns(experiments, "detection", measurements))
 
     def __enter__(self) -> "DatasetWriter":
         """Begin the three files; the directory is made if missing."""
