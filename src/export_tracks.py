@@ -20,7 +20,8 @@ from command_line import (
 from mpt.recordings.formats import FORMATS
 from mpt.recordings.links import Links
 from mpt.tables.dataset import MEASUREMENTS, check_same_dataset, dataset_parameters, read_measurements
-from mpt.tables.tracks import TRACKS, read_margins, read_tracks
+from mpt.tables.margins import read_margins
+from mpt.tables.tracks import TRACKS, read_tracks
 
 POSITIONS = ("detections", "tracks")
 
