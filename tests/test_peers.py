@@ -64,3 +64,31 @@ def test_a_link_out_of_range_is_left_out_and_the_track_stays(dataset, tracked, s
         assert tracks.detection[b, 1:, 0].tolist() == [0] * kept + [-1] * (7 - kept)
         np.testing.assert_array_equal(tracks.positions[b, kept:, 0], np.tile(points[kept], (8 - kept, 1)))
     assert lost
+
+
+def test_stone_soup_takes_the_permutation_of_least_mahalanobis_distances(dataset, tracked):
+    # A Kalman filter of its own, written out for one axis.
+    q, r, v = 1.5, 2.0, 0.1
+    directory = dataset(experiments=4, frames=8, particles=3, initial_spread=2.0)
+    noises = ("--process-noise", q, "--measurement-noise", r, "--velocity-spread", v)
+    tracks, scenes = tracked("stonesoup_nearest", directory, *noises)
+    step = np.array([[1.0, 1.0], [0.0, 1.0]])
+    crossed = 0
+    for b in range(4):
+        state = np.stack([scenes.initial[b], np.zeros((3, 2))])
+        P = np.diag([0.0, v**2])
+        for t in range(1, 8):
+            P = step @ P @ step.T + np.diag([q**2, 0.0])
+            state = np.einsum("ij,jnk->ink", step, state)
+            gain = P[:, 0] / (P[0, 0] + r**2)
+            z = scenes.measurements[b, t]
+            # All tracks have one innovation covariance, so that it doesn't matter to the order.
+            apart = np.linalg.norm(z[None] - state[0][:, None], axis=-1)
+            best = min(ORDERS, key=lambda order, apart=apart: apart[range(3), order].sum())
+            assert tracks.detection[b, t].tolist() == best
+            crossed += best != apart.argmin(axis=1).tolist()
+            state = state + gain[:, None, None] * (z[best] - state[0])
+            P = P - np.outer(gain, P[0])
+            np.testing.assert_allclose(tracks.positions[b, t], state[0], atol=1e-9)
+    # In some frames the nearest detections alone would not be a permutation.
+    assert crossed

@@ -18,19 +18,26 @@ def parser(description: str) -> argparse.ArgumentParser:
     return flags
 
 
-def track_dataset(flags: argparse.Namespace, link: Callable[[np.ndarray], np.ndarray]) -> None:
+def track_dataset(flags: argparse.Namespace, link: Callable) -> None:
     """Link each experiment's detections and write the tracks.
 
     link: takes points (T, N, 2), lengths, whose frame 0 are the starts instead of the detections, and returns
-    the label (T, N) of each: points with one label are one trajectory.
+    the label (T, N) of each: points with one label are one trajectory. It may return the tracks' own
+    positions (T, N, 2) beside, which are the detections' otherwise.
     """
     dataset = dataset_parameters(flags.measurements)
     with TrackWriter(flags.output, {"tracker": Path(flags.script).stem, "dataset": dataset}) as writer:
         for scenes in read_scenes(flags.measurements, flags.initial):
             points = scenes.measurements.copy()
             points[:, 0] = scenes.initial
-            found = [follow(scene, link(scene)) for scene in points]
-            writer.write(scenes.experiments, *map(np.stack, zip(*found, strict=True)))
+            positions, detection = points.copy(), np.empty(points.shape[:3], np.int16)
+            for b, scene in enumerate(points):
+                linked = link(scene)
+                labels, estimates = linked if isinstance(linked, tuple) else (linked, None)
+                positions[b], detection[b] = follow(scene, labels)
+                if estimates is not None:
+                    positions[b] = estimates
+            writer.write(scenes.experiments, positions, detection)
 
 
 def follow(points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
