@@ -5,6 +5,9 @@ table begins with these two columns and holds all the trackers. Positions and di
 dataset.
 """
 
+from argparse import ArgumentTypeError
+from pathlib import Path
+
 import numpy as np
 
 from command_line import (
@@ -14,6 +17,7 @@ from command_line import (
     non_negative_int,
     output_file,
     positive_float,
+    refuse_overwriting,
     run,
 )
 from mpt.scoring.isbi import CHALLENGE_GATE
@@ -34,7 +38,7 @@ from mpt.tables.tracks import TRACKS, read_tracks
 def main() -> None:
     """Read the flags, write the table."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--truth", type=existing_file, required=True, help="truth.parquet of the dataset")
+    parser.add_argument("--truth", type=truth_file, required=True, help="truth.parquet of the dataset")
     parser.add_argument(
         "--tracks",
         type=existing_file,
@@ -69,6 +73,8 @@ def main() -> None:
     )
     parser.add_argument("--output", type=output_file, required=True, help="scores.parquet to write")
     arguments = parser.parse_args()
+    refuse_overwriting([arguments.output], [arguments.truth])
+    check_noises(arguments.truth)
 
     trackers, replicates = arguments.tracker, arguments.replicate
     if trackers is None and replicates is None:
@@ -108,6 +114,25 @@ def main() -> None:
                     for name, value in zip(table.key, key, strict=False)
                 }
                 writer.write({**repeated, "experiment": experiments, **columns})
+
+
+def truth_file(text: str) -> Path:
+    """Parse the path of a truth that is there; a recording may have none."""
+    path = Path(text)
+    if path.with_name("measurements.parquet").exists() and not path.exists():
+        raise ArgumentTypeError(f"{text}: no such file: a recording without truth cannot be scored")
+    return existing_file(text)
+
+
+def check_noises(truth: Path) -> None:
+    """Raise InputError if a dataset doesn't say its noises, the unit of --tolerance; a recording need not."""
+    parameters = dataset_parameters(truth, TRUTH)
+    for name in ("process_noise", "measurement_noise"):
+        if name not in parameters:
+            raise InputError(
+                f"{truth}: does not say its {name}: import the recording with --process-noise and "
+                "--measurement-noise to score its tracks"
+            )
 
 
 def _tracker_keys(files: int, trackers: list[str] | None, replicates: list[int] | None) -> list[tuple]:

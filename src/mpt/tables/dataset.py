@@ -129,17 +129,24 @@ def read_truth(path: str | os.PathLike, experiments_per_block: int | None = None
 
 
 class DatasetWriter:
-    """Write truth.parquet, initial.parquet and measurements.parquet into a directory: all three or none."""
+    """Write truth.parquet, initial.parquet and measurements.parquet into a directory: all three or none.
 
-    def __init__(self, directory: str | os.PathLike, parameters: dict):
-        """Take plain JSON values as `parameters`, which all three files carry."""
+    Of a dataset without truth these are the last two, and the directory's old truth goes.
+    """
+
+    def __init__(self, directory: str | os.PathLike, parameters: dict, with_truth: bool = True):
+        """Take plain JSON values as `parameters`, which all files carry."""
         self._directory = Path(directory)
         self._measured = parameters.get("start") == "measured"
         self._made_directory = not self._directory.exists()
+        self._with_truth = with_truth
         self._writers = [
-            TableWriter(self._directory / f"{table.name}.parquet", table, parameters)
-            for table in (TRUTH, INITIAL, MEASUREMENTS)
+            TableWriter(self._path(table), table, parameters)
+            for table in ((TRUTH,) if with_truth else ()) + (INITIAL, MEASUREMENTS)
         ]
+
+    def _path(self, table: Table) -> Path:
+        return self._directory / f"{table.name}.parquet"
 
     def write(
         self, experiments: np.ndarray, positions: np.ndarray, measurements: np.ndarray, detection: np.ndarray
@@ -155,6 +162,14 @@ class DatasetWriter:
         if self._measured:
             first = np.take_along_axis(measurements[:, :1], detection[:, :1, :, None], axis=2)
         starts = frame_columns(experiments, "particle", first)
+        del starts["frame"]
+        initial.write(starts)
+        measured.write(frame_columns(experiments, "detection", measurements))
+
+    def write_without_truth(self, experiments: np.ndarray, measurements: np.ndarray) -> None:
+        """Append measurements (B, T, N, 2); particle n starts at detection n of frame 0."""
+        initial, measured = self._writers
+        starts = frame_columns(experiments, "particle", measurements[:, :1])
         del starts["frame"]
         initial.write(starts)
         measured.write(frame_columns(experiments, "detection", measurements))
@@ -181,6 +196,8 @@ class DatasetWriter:
 
     def _publish(self) -> None:
         try:
+            if not self._with_truth:
+                self._path(TRUTH).unlink(missing_ok=True)
             for writer in self._writers:
                 writer.publish()
         except BaseException:

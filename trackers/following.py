@@ -1,0 +1,58 @@
+"""What a linker of detections makes of N tracks that start at known positions."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mpt.tables.dataset import dataset_parameters, read_scenes
+from mpt.tables.tracks import TrackWriter
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser of the flags that every tracker takes."""
+    flags = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    for name in ("measurements", "initial", "output"):
+        flags.add_argument(f"--{name}", type=Path, required=True, metavar="F", help=f"{name}.parquet")
+    return flags
+
+
+def track_dataset(flags: argparse.Namespace, link: Callable) -> None:
+    """Link each experiment's detections and write the tracks.
+
+    link: takes points (T, N, 2), lengths, whose frame 0 are the starts instead of the detections, and returns
+    the label (T, N) of each: points with one label are one trajectory. It may return the tracks' own
+    positions (T, N, 2) beside, which are the detections' otherwise.
+    """
+    dataset = dataset_parameters(flags.measurements)
+    with TrackWriter(flags.output, {"tracker": Path(flags.script).stem, "dataset": dataset}) as writer:
+        for scenes in read_scenes(flags.measurements, flags.initial):
+            points = scenes.measurements.copy()
+            points[:, 0] = scenes.initial
+            positions, detection = points.copy(), np.empty(points.shape[:3], np.int16)
+            for b, scene in enumerate(points):
+                linked = link(scene)
+                labels, estimates = linked if isinstance(linked, tuple) else (linked, None)
+                positions[b], detection[b] = follow(scene, labels)
+                if estimates is not None:
+                    positions[b] = estimates
+            writer.write(scenes.experiments, positions, detection)
+
+
+def follow(points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tracks' positions (T, N, 2) and detections (T, N), −1 where a linker gives none.
+
+    points (T, N, 2) and labels (T, N) as in track_dataset(). A track is the trajectory of its start. Where
+    that has no detection, the track has none and stays where it last was: a link left out stays left out,
+    also if the linker begins another trajectory with the detection.
+    """
+    T, N, _ = points.shape
+    positions, detection = np.empty_like(points), np.full((T, N), -1)
+    positions[0] = points[0]
+    for t in range(1, T):
+        same = labels[t] == labels[0][:, None]
+        found = same.any(axis=1)
+        detection[t, found] = same[found].argmax(axis=1)
+        positions[t] = np.where(found[:, None], points[t, detection[t]], positions[t - 1])
+    return positions, detection
