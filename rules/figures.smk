@@ -1,5 +1,6 @@
 """The figures: from scores and operation counts to pictures, each beside the table that it was drawn from."""
 
+import itertools
 import json
 from dataclasses import asdict
 
@@ -29,10 +30,13 @@ def operations_drawing_flags(wildcards) -> str:
 
 
 def style_flags() -> dict:
-    palettes = {
-        f"{name}_palette": method.style["palette"] for name, method in PLAN.methods.items() if method.style
+    """Return the flags of the look; a method that declares none has one of the spare palettes."""
+    spare = itertools.cycle(CONFIG["figures"]["spare_palettes"])
+    looks = {
+        name: {"role": "reference"} if method.role else dict(method.style) or {"palette": next(spare)}
+        for name, method in PLAN.methods.items()
     }
-    return palettes | {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
+    return {"styles": json.dumps(looks), "dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
 
 
 rule tabulate_scores:

@@ -1,4 +1,4 @@
-"""A tracker of the user's own: a script and an entry in a config, in a directory that is not the project's."""
+"""A tracker of the user's own: a script and an entry in a config, in a directory apart from the project."""
 
 import shutil
 import stat
@@ -84,7 +84,7 @@ def test_one_script_and_one_entry_make_a_curve_for_each_value(tmp_path):
 def test_a_program_that_is_not_python_tracks_too(tmp_path):
     shutil.copy(EXAMPLE, tmp_path / "nearest_neighbour.py")
     program = tmp_path / "tracker"
-    program.write_text(f"#!/bin/sh\nexec python {tmp_path}/nearest_neighbour.py --radius 10 \"$@\"\n")
+    program.write_text(f'#!/bin/sh\nexec python {tmp_path}/nearest_neighbour.py --radius 10 "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     config = config_with(tmp_path, "tracker", "", "{method: mine}")
     target = "results/tracks/mine/T6_sigma1/0.parquet"
