@@ -83,7 +83,8 @@ def test_each_replicate_writes_the_tracks_of_its_network(run_script, dataset, mo
         assert positions == pytest.approx(expected[0].numpy(), abs=1e-4)
         assert np.array_equal(positions[:, 0], scenes.initial)
         assert (detection == -1).all()
-        assert parameters["tracker"] == "transformer"
+        assert parameters["tracker"] == "geometric"
+        assert parameters["fed_back"] == "outputs"
         assert parameters["replicate"] == replicate
         assert parameters["training"] == PARAMETERS
         assert parameters["dataset"] == dataset_parameters(directory / "measurements.parquet")

@@ -18,19 +18,34 @@ from mpt.motion import Stream, simulate
 from mpt.tables.dataset import dataset_parameters, read_measurements, read_truth
 from mpt.tables.files import TableReader
 from mpt.tables.learning_curve import LEARNING_CURVE
+from mpt.transformer.checkpoint import Checkpoint
 from mpt.transformer.model_file import load_model
+from mpt.transformer.training_set import TrainingSet
 
 CPU = torch.device("cpu")
-NETWORK = ["--dimension", 8, "--heads", 2, "--pointers", 2, "--feedforward", 8]
-NETWORK += ["--encoder-layers", 1, "--decoder-layers", 1, "--encoder-lookback", 6, "--decoder-lookback", 3]
-FLAGS = [*NETWORK, "--experiments-per-batch", 1, "--batches", 3, "--replicates", 2, "--seed", 5]
-FLAGS += ["--validation-experiments", 3, "--epochs", 40, "--device", "cpu"]
+GEOMETRIC = ["--network", "geometric", "--pointers", 2, "--association-weight", 1]
+PLAIN = ["--network", "plain", "--head", "displacement", "--time-embedding", "learned"]
+SIZE = ["--dimension", 8, "--heads", 2, "--feedforward", 8]
+SIZE += ["--encoder-layers", 1, "--decoder-layers", 1, "--encoder-lookback", 6, "--decoder-lookback", 3]
+SHARED = [*SIZE, "--experiments-per-batch", 1, "--batches", 3, "--replicates", 2, "--seed", 5]
+SHARED += ["--validation-experiments", 3, "--epochs", 40, "--device", "cpu", "--mode", "closed_loop"]
+SHARED += [
+    "--encoder-sees",
+    "past",
+    "--augment",
+    "rotations",
+    "--learning-rate",
+    0.003,
+    "--precision",
+    "float32",
+]
+SHARED += ["--warmup-fraction", 0.1, "--weight-decay", 0.01, "--gradient-clip", 1, "--rescue-distance", 3]
+SHARED += ["--validate-every", 10]
+FLAGS = [*GEOMETRIC, *SHARED]
 
 
-def flags_of(monkeypatch, *arguments):
-    """Return what the script makes of its flags."""
-    monkeypatch.setattr(sys, "argv", ["train.py", *map(str, [*FLAGS, *arguments, "--output", "model.pt"])])
-    return train.parse_flags()
+def training_set(*directories, batches=3):
+    return TrainingSet(directories, batches, experiments_per_batch=1, replicates=2)
 
 
 def train_until_killed(directory, output):
@@ -90,7 +105,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
     directory, output = dataset(experiments=6), tmp_path / "left" / "model.pt"
     arguments = ["train.py", "--dataset", directory, *FLAGS, "--checkpoint-seconds", 0, "--output", output]
     monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
-    monkeypatch.setattr(train.Checkpoint, "remove", lambda checkpoint: None)
+    monkeypatch.setattr(Checkpoint, "remove", lambda checkpoint: None)
     train.main()
     line = refusal_here(
         train, "--dataset", directory, *FLAGS, "--learning-rate", 0.001, "--seed", 6, output=output
@@ -130,9 +145,9 @@ def test_a_training_that_diverges_names_step_and_last_good_checkpoint(dataset, t
     assert all(torch.isfinite(x).all() for x in state["network"].values())
 
 
-def test_replicates_learn_from_blocks_of_the_datasets_in_order(dataset, monkeypatch):
+def test_replicates_learn_from_blocks_of_the_datasets_in_order(dataset):
     directories = dataset("one", experiments=4), dataset("two", experiments=5, seed=2)
-    sequences = train.TrainingSet(flags_of(monkeypatch, "--dataset", *directories)).sequences(7)
+    sequences = training_set(*directories).sequences(7)
     whole = [next(read_truth(d / "truth.parquet")) for d in directories]
     for found, name in ((sequences.truth, "positions"), (sequences.detection, "detection")):
         expected = np.concatenate([getattr(truth, name) for truth in whole])
@@ -142,18 +157,18 @@ def test_replicates_learn_from_blocks_of_the_datasets_in_order(dataset, monkeypa
     assert np.array_equal(sequences.measurements.reshape(6, 6, 2, 2), np.concatenate(measured)[:6])
 
 
-def test_unlimited_batches_are_fresh_in_every_epoch_and_follow_the_model_of_the_dataset(dataset, monkeypatch):
+def test_unlimited_batches_are_fresh_in_every_epoch_and_follow_the_model_of_the_dataset(dataset):
     directory = dataset(experiments=1, half_width=6.0)
-    training_set = train.TrainingSet(flags_of(monkeypatch, "--dataset", directory, "--batches", "unlimited"))
-    epochs = [training_set.sequences(epoch) for epoch in range(3)]
+    fresh = training_set(directory, batches="unlimited")
+    epochs = [fresh.sequences(epoch) for epoch in range(3)]
     assert epochs[0].truth.shape == (2, 6, 6, 2, 2)
     everything = np.concatenate([epoch.truth.reshape(-1, 24) for epoch in epochs])
-    validation = training_set.validation()[1].reshape(-1, 24)
+    validation = fresh.validation(3).truth.reshape(-1, 24)
     test = next(read_truth(directory / "truth.parquet")).positions.reshape(-1, 24)
     together = np.concatenate([everything, validation, test])
     assert len(np.unique(together[:, :4], axis=0)) == len(together) == 36 + 3 + 1
     assert np.abs(everything).max() <= 6
-    assert np.array_equal(training_set.sequences(1).truth, epochs[1].truth)
+    assert np.array_equal(fresh.sequences(1).truth, epochs[1].truth)
     numbers = np.arange(12, 24)
     expected = simulate(numbers, 6, 2, 1.5, 2.0, 5.0, 0.1, 1, 6.0, Stream.TRAINING)
     assert np.array_equal(epochs[1].measurements.reshape(12, 6, 2, 2), expected.measurements)
@@ -190,7 +205,7 @@ def test_a_damaged_dataset_is_refused(table, how, refusal_here, dataset, tmp_pat
     [
         (["--replicates", 3], "6 experiments, but 3 replicates of 3 batches of 1 need 9"),
         (["--heads", 3], "the dimension 8 is not a multiple of heads 3"),
-        (["--epochs", 0], "argument --epochs: '0' is not an integer of at least 1"),
+        (["--epochs", -1], "argument --epochs: '-1' is not an integer of at least 0"),
         (["--encoder-lookback", 0], "argument --encoder-lookback: '0'"),
         (["--learning-rate", "nan"], "argument --learning-rate: 'nan'"),
         (["--warmup-fraction", 1.5], "argument --warmup-fraction"),

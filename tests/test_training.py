@@ -54,13 +54,18 @@ def simulate(experiments, frames=6, noise=1.2, first=0):
 
 def make_sequences(replicates=2, experiments=6, frames=6, noise=1.2):
     made = simulate(replicates * experiments, frames, noise)
-    arrays = (made.measurements, made.positions, made.detection)
+    arrays = (made.measurements, made.positions, made.detection, made.positions[:, 0])
     return Sequences(*(x.reshape(replicates, experiments, *x.shape[1:]) for x in arrays))
+
+
+def one_replicate(made):
+    arrays = (made.measurements, made.positions, made.detection, made.positions[:, 0])
+    return Sequences(*(x[None] for x in arrays))
 
 
 def only(sequences, replicate):
     chosen = slice(replicate, replicate + 1)
-    return Sequences(sequences.measurements[chosen], sequences.truth[chosen], sequences.detection[chosen])
+    return Sequences(*(x[chosen] for x in vars(sequences).values()))
 
 
 def make_training(network, sequences, seed=0, **changes):
@@ -75,7 +80,7 @@ def test_the_length_scale_is_the_spread_of_a_detection_about_where_its_particle_
     sequences = make_sequences(experiments=500, frames=20)
     # A step of variance μ² + drift_spread² and a detection's error of variance σ².
     expected = np.sqrt(1.5**2 + 0.1**2 + 1.2**2)
-    assert sequences.length_scale() == pytest.approx([expected] * 2, rel=0.02)
+    assert sequences.step_scale() == pytest.approx([expected] * 2, rel=0.02)
 
 
 def test_replicates_trained_together_become_what_each_becomes_alone():
@@ -96,7 +101,7 @@ def test_replicates_trained_together_become_what_each_becomes_alone():
 
 def test_a_replicate_does_not_depend_on_what_others_learn_from():
     ours = make_sequences()
-    arrays = (ours.measurements, ours.truth, ours.detection)
+    arrays = vars(ours).values()
     others = Sequences(*(np.concatenate([x[:1], x[1:, ::-1]]) for x in arrays))
     others.measurements[1] *= 3
     networks = []
@@ -122,7 +127,7 @@ class ScriptedDecoding:
     measurements: torch.Tensor
     inputs: dict[int, torch.Tensor]
 
-    def __init__(self, network, shape):
+    def __init__(self, shape):
         type(self).inputs = {}
 
     def observe(self, measurements):
@@ -149,7 +154,7 @@ def scripted(monkeypatch):
     # The tracks swap at frame 3 and stay so until frame 5, where the second gets lost.
     ScriptedDecoding.script = np.array([[0, 1], [0, 1], [0, 1], [1, 0], [1, 0], [1, 0]])
     ScriptedDecoding.stray = (4, 1)
-    monkeypatch.setattr(training, "IncrementalDecoding", ScriptedDecoding)
+    monkeypatch.setattr(Transformer, "decoding", ScriptedDecoding)
     return sequences, ScriptedDecoding
 
 
@@ -204,7 +209,7 @@ def test_teacher_forcing_feeds_back_the_truth_and_never_tracks(monkeypatch):
     network = make_network()
     run = make_training(network, sequences, mode=TEACHER_FORCING, batches=1)
     untrained = copy.deepcopy(network)
-    monkeypatch.delattr(training, "IncrementalDecoding")
+    monkeypatch.delattr(Transformer, "decoding")
     loss = run.run_epoch()
     turned = [turn_like_epoch_0(x, sequences, network) for x in (sequences.truth, sequences.measurements)]
     assert loss == pytest.approx(plain_loss(untrained, sequences, turned[0], *turned, 1.0), rel=1e-4)
@@ -279,8 +284,7 @@ def test_divergence_names_replicate_and_step(learning_rate, words):
 def test_small_noises_are_no_divergence():
     """Particles that hardly move: a tracker that stays at the start has almost no error."""
     made = motion.simulate(np.arange(6), 2, 2, 0.01, 7.0, 5.0, 0.0, seed=3)
-    arrays = (x[None] for x in (made.measurements, made.positions, made.detection))
-    losses = make_training(make_network(2, replicates=1), Sequences(*arrays)).run_epoch()
+    losses = make_training(make_network(2, replicates=1), one_replicate(made)).run_epoch()
     assert np.isfinite(losses).all()
 
 
@@ -291,10 +295,10 @@ def test_training_learns_to_track_sequences_it_never_saw():
     network = make_network(frames, replicates=1, dimension=16)
     unseen = simulate(100, frames, noise, first=1000)
     run = make_training(network, sequences, batches=6, epochs=6, learning_rate=0.01)
-    untrained = training.closed_loop_scores(network, unseen.measurements, unseen.positions)
+    untrained = training.closed_loop_scores(network, one_replicate(unseen))
     while run.epoch < 6:
         run.run_epoch()
-    jaccard, error = training.closed_loop_scores(network, unseen.measurements, unseen.positions)
+    jaccard, error = training.closed_loop_scores(network, one_replicate(unseen))
     start = unseen.positions[:, 0]
     frozen = scores_of(controls.frozen(unseen.measurements, start)[0], unseen.positions)
     assert jaccard > frozen[0] + 0.01
@@ -327,5 +331,5 @@ def test_scores_of_a_network_are_those_of_its_tracks_whatever_the_blocks(monkeyp
         expected.append([links.link_jaccard(matching).jaccard.mean(), np.sqrt(squared.mean())])
     for at_a_time in (300, 6):
         monkeypatch.setattr(training, "_TRACKED_AT_A_TIME", at_a_time)
-        found = training.closed_loop_scores(network, made.measurements, made.positions)
+        found = training.closed_loop_scores(network, one_replicate(made))
         assert np.transpose(found) == pytest.approx(np.array(expected), rel=1e-4)

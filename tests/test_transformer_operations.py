@@ -212,7 +212,7 @@ def test_the_whole_network_is_counted_as_by_hand():
 def test_the_multiplications_are_those_of_torchs_own_counter():
     scene = torch.rand(1, 1, 4, 2, 2)
     network = Transformer(ARCHITECTURE, 1).requires_grad_(False)
-    for call in (Call(network), Call(lambda z, x: network.track(z, x[:, :, 0]))):
+    for call in (Call(network), Call(lambda z, x: network.follow(z, x[:, :, 0]))):
         call.network = network
         # It does not see into the fused kernel.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
