@@ -19,7 +19,7 @@ from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_handles import get_shape
 from torch import nn
 
-from mpt.transformer.network import Architecture, Network
+from mpt.transformer.network import PAST, Architecture, Network
 from mpt.transformer.networks import make_network
 
 
@@ -31,7 +31,11 @@ class Operations(NamedTuple):
 
 
 def incremental(architecture: Architecture, frames: int) -> Operations:
-    """Count the tracking of one sequence by track_frame_by_frame: each frame is encoded and decoded once."""
+    """Count the tracking of one sequence by track_frame_by_frame: each frame is encoded and decoded once.
+
+    Raises ValueError if the encoder sees the future.
+    """
+    _require_past(architecture)
     windows = Counter(
         (min(t + 1, architecture.encoder_lookback), min(t, architecture.decoder_lookback))
         for t in range(frames)
@@ -40,7 +44,11 @@ def incremental(architecture: Architecture, frames: int) -> Operations:
 
 
 def re_encoded(architecture: Architecture, frames: int) -> Operations:
-    """Count the tracking of one sequence by track_by_re_encoding. Raises ValueError if K_D > K_E."""
+    """Count the tracking of one sequence by track_by_re_encoding.
+
+    Raises ValueError if K_D > K_E or if the encoder sees the future.
+    """
+    _require_past(architecture)
     windows = Counter((len(seen), len(fed_back)) for seen, fed_back in _windows(architecture, frames))
     return _total((_re_encoded_frame(architecture, *window), number) for window, number in windows.items())
 
@@ -89,6 +97,11 @@ def by_operator(module: nn.Module, *inputs: torch.Tensor) -> Counter:
     if unknown:
         raise NotImplementedError(f"no count is known of the operators {unknown}")
     return counted
+
+
+def _require_past(architecture: Architecture) -> None:
+    if architecture.encoder_sees != PAST:
+        raise ValueError(f"frames that come one by one to an encoder that sees {architecture.encoder_sees}")
 
 
 def _total(parts: Iterable[tuple[Operations, int]]) -> Operations:
