@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -15,9 +16,10 @@ import torch
 import damage
 import train
 from mpt.motion import Stream, simulate
-from mpt.tables.dataset import dataset_parameters, read_measurements, read_truth
+from mpt.tables.dataset import dataset_parameters, read_measurements, read_scenes, read_truth
 from mpt.tables.files import TableReader
 from mpt.tables.learning_curve import LEARNING_CURVE
+from mpt.transformer import plain
 from mpt.transformer.checkpoint import Checkpoint
 from mpt.transformer.model_file import load_model
 from mpt.transformer.training_set import TrainingSet
@@ -212,6 +214,10 @@ def test_a_damaged_dataset_is_refused(table, how, refusal_here, dataset, tmp_pat
         (["--batches", "many"], "argument --batches"),
         (["--mode", "open"], "argument --mode"),
         (["--dataset", "nowhere"], "nowhere: no such directory"),
+        (["--head", "position"], "--head: of the plain network, not of the geometric"),
+        (["--network", "plain"], "--pointers: of the geometric network, not of the plain"),
+        (["--encoder-sees", "all"], "argument --encoder-sees"),
+        (["--augment", "noise"], "argument --augment"),
     ],
 )
 def test_impossible_flags_are_refused(flags, words, refusal_here, dataset, tmp_path):
@@ -250,3 +256,85 @@ def test_a_gpu_that_is_not_there_is_refused(refusal_here, dataset, tmp_path, mon
     flags = [*FLAGS, "--device", "cuda"]
     line = refusal_here(train, "--dataset", dataset(), *flags, output=tmp_path / "model.pt")
     assert "no GPU" in line
+
+
+def train_here(monkeypatch, directory, output, *flags):
+    """Train in this process; returns the network."""
+    arguments = ["train.py", "--dataset", directory, *PLAIN, *SHARED, *flags, "--output", output]
+    monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
+    train.main()
+    return load_model(output, CPU)[0]
+
+
+def test_a_plain_training_that_is_taken_up_again_ends_with_the_same_bytes(dataset, tmp_path, monkeypatch):
+    directory, killed, straight = dataset(experiments=6), tmp_path / "a/model.pt", tmp_path / "b/model.pt"
+    few = ["--epochs", 8, "--validate-every", 4, "--checkpoint-seconds", 0]
+    save, epochs = Checkpoint.save_if_due, []
+
+    def save_then_stop(checkpoint, training, curve):
+        save(checkpoint, training, curve)
+        epochs.append(training.epoch)
+        if training.epoch == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "save_if_due", save_then_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_here(monkeypatch, directory, killed, *few)
+    assert checkpoint_of(killed).exists()
+    network = train_here(monkeypatch, directory, killed, *few)
+    train_here(monkeypatch, directory, straight, *few)
+    assert epochs == [1, 2, 3, 4, 5]
+    for name in ("model.pt", "learning_curve.parquet"):
+        assert (killed.parent / name).read_bytes() == (straight.parent / name).read_bytes(), name
+    assert isinstance(network, plain.Transformer)
+    assert network.architecture.head == "displacement"
+
+
+def test_no_epoch_leaves_the_network_as_its_seed_made_it(dataset, tmp_path, monkeypatch):
+    network = train_here(monkeypatch, dataset(experiments=6), tmp_path / "model.pt", "--epochs", 0)
+    untrained = plain.Transformer(network.architecture, 2, seed=5)
+    for name, parameter in network.named_parameters():
+        assert torch.equal(parameter, untrained.get_parameter(name)), name
+    assert (network.length_scale != 1).all()
+
+
+@pytest.mark.parametrize("kind", ["plain", "geometric"])
+def test_every_flag_of_the_science_is_required(kind, refusal_here, dataset, tmp_path):
+    whole = [*(PLAIN if kind == "plain" else GEOMETRIC), *SHARED]
+    flags = dict(zip(whole[::2], whole[1::2], strict=True))
+    for flag in flags.keys() - {"--device"}:
+        others = [word for name, value in flags.items() if name != flag for word in (name, value)]
+        line = refusal_here(train, "--dataset", dataset(), *others, output=tmp_path / "model.pt")
+        assert "required" in line or "needs" in line
+        assert flag in line
+
+
+@pytest.mark.parametrize("network", [PLAIN, GEOMETRIC])
+def test_motionless_data_are_refused_in_a_line_that_names_them(network, refusal_here, dataset, tmp_path):
+    still = {"process_noise": 0.0, "measurement_noise": 0.0, "drift_spread": 0.0}
+    directory = dataset(experiments=6, **still)
+    line = refusal_here(train, "--dataset", directory, *network, *SHARED, output=tmp_path / "model.pt")
+    assert f"{directory}: replicate 0 has nothing to learn" in line
+
+
+def test_starts_are_those_of_the_dataset_and_validation_follows(dataset):
+    """A dataset whose parameters say that starts are measured holds detections in initial.parquet."""
+    directory = dataset(experiments=6)
+    path = directory / "initial.parquet"
+    damage.edit(path, lambda rows: rows.set_column(2, "x", pc.add(rows["x"], 1.5)))
+    (scenes,) = read_scenes(directory / "measurements.parquet", path)
+    found = training_set(directory).sequences(0)
+    assert np.array_equal(found.initial.reshape(6, 2, 2), scenes.initial)
+    assert np.array_equal(found.initial[..., 0], found.truth[:, :, 0, :, 0] + 1.5)
+    for table in directory.iterdir():
+        parameters = json.loads(pq.read_schema(table).metadata[b"mpt"]) | {"start": "measured"}
+        changed = {b"mpt": json.dumps(parameters, sort_keys=True).encode()}
+        damage.edit(table, lambda rows, changed=changed: rows.replace_schema_metadata(changed))
+    for made in (
+        training_set(directory).validation(5),
+        training_set(directory, batches="unlimited").sequences(3),
+    ):
+        for r, e, n in np.ndindex(made.detection[:, :, 0].shape):
+            detected = made.measurements[r, e, 0, made.detection[r, e, 0, n]]
+            assert np.array_equal(made.initial[r, e, n], detected)

@@ -10,11 +10,12 @@ import torch
 from scipy import stats
 
 from mpt import kalman, motion
+from mpt.errors import InputError
 from mpt.kalman import Model
 from mpt.matching import match, matched_distances
 from mpt.scoring import links
 from mpt.trackers import controls, mht
-from mpt.transformer import training
+from mpt.transformer import plain, training
 from mpt.transformer.geometric import Architecture, Transformer
 from mpt.transformer.training import CLOSED_LOOP, TEACHER_FORCING, Divergence, Schedule, Sequences, Training
 
@@ -46,6 +47,24 @@ def make_network(frames=6, replicates=2, seed=0, dimension=8):
         pointers=2,
     )
     return Transformer(architecture, replicates, seed)
+
+
+def make_plain_network(frames=6, replicates=2, seed=0, dimension=8):
+    architecture = plain.Architecture(
+        particles=2,
+        frames=frames,
+        encoder_lookback=frames,
+        decoder_lookback=3,
+        dimension=dimension,
+        heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        feedforward=2 * dimension,
+        encoder_sees="whole",
+        head="displacement",
+        time_embedding="learned",
+    )
+    return plain.Transformer(architecture, replicates, seed)
 
 
 def simulate(experiments, frames=6, noise=1.2, first=0):
@@ -194,6 +213,113 @@ def test_targets_follow_the_particle_that_a_track_is_on_and_lost_tracks_are_put_
         assert torch.equal(decoding.inputs[t], outputs[:, :, t - 1]), t
     expected = plain_loss(untrained, sequences, outputs, truth, decoding.measurements, 0.7)
     assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_tracks_start_where_the_data_say_and_not_at_the_truth(scripted):
+    """At the first detections: what is fed back at frame 0, and where coordinates begin."""
+    sequences, decoding = scripted
+    measured = np.take_along_axis(sequences.measurements[:, :, 0], sequences.detection[:, :, 0, :, None], 2)
+    # Not the truth: moved by as much as a step.
+    moved = replace(sequences, initial=measured + np.array([1.0, -2.0]))
+    for mode in (CLOSED_LOOP, TEACHER_FORCING):
+        network = make_network()
+        run = make_training(network, moved, mode=mode, augment="none", batches=1, association_weight=0.7)
+        untrained = copy.deepcopy(network)
+        loss = run.run_epoch()
+        scale = network.length_scale.numpy()[:, None, None, None, None]
+        origin = moved.initial.mean(2)[:, :, None, None]
+        inward = (
+            torch.from_numpy((x - origin) / scale).float()
+            for x in (moved.measurements, moved.truth, moved.initial[:, :, None])
+        )
+        measurements, truth, start = inward
+        outputs = torch.cat([start, truth[:, :, 1:]], 2)
+        if mode == CLOSED_LOOP:
+            assert torch.equal(decoding.inputs[1], outputs[:, :, 0])
+            assert torch.equal(decoding.measurements, measurements)
+            outputs[:, :, 1:] = torch.stack([decoding.positions(t) for t in range(1, 6)], 2)
+            outputs[:, :, 4] = truth[:, :, 4]
+        expected = plain_loss(untrained, moved, outputs, truth, measurements, 0.7)
+        assert loss == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", [CLOSED_LOOP, TEACHER_FORCING])
+def test_the_loss_of_a_network_without_pointers_is_the_squared_distance(mode):
+    """In squared step scales, though its unit of length is another."""
+    sequences = make_sequences()
+    network = make_plain_network()
+    changes = {"augment": "none", "batches": 1, "association_weight": None, "rescue_distance": 1000.0}
+    run = make_training(network, sequences, mode=mode, **changes)
+    origin = sequences.initial.mean(2)[:, :, None, None]
+    extent = np.sqrt(((sequences.truth - origin) ** 2).mean((1, 2, 3, 4)))
+    assert network.length_scale.numpy() == pytest.approx(extent, rel=1e-6)
+    z, y = (torch.from_numpy(x) for x in (sequences.measurements, sequences.truth))
+    fed_back = y
+    if mode == CLOSED_LOOP:
+        fed_back = copy.deepcopy(network).track(z, y[:, :, 0])
+    with torch.no_grad():
+        found = network(z, fed_back[:, :, :-1]).numpy()
+    owner = match(*(x[:, :, :-1].flatten(0, 1).numpy() for x in (fed_back, y))).reshape(2, 6, 5, 2, 1)
+    squared = ((found - np.take_along_axis(sequences.truth[:, :, 1:], owner, 3)) ** 2).sum(-1)
+    expected = squared.mean((1, 2, 3)) / sequences.step_scale() ** 2
+    assert run.run_epoch() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_plain_network_learns_to_look_at_detections():
+    """Position errors of sequences that it never saw fall below half of those of a tracker that stays put."""
+    frames, noise = 6, 1.0
+    sequences = make_sequences(replicates=1, experiments=240, frames=frames, noise=noise)
+    network = make_plain_network(frames, replicates=1, dimension=16)
+    unseen = simulate(200, frames, noise, first=1000)
+    changes = {"batches": 6, "epochs": 40, "learning_rate": 0.005, "association_weight": None}
+    run = make_training(network, sequences, **changes)
+    while run.epoch < 40:
+        run.run_epoch()
+    jaccard, error = training.closed_loop_scores(network, one_replicate(unseen))
+    frozen = scores_of(controls.frozen(unseen.measurements, unseen.positions[:, 0])[0], unseen.positions)
+    assert error < 0.5 * frozen[1]
+    assert jaccard > frozen[0]
+
+
+def test_without_augmentation_sequences_are_learnt_as_they_are():
+    sequences = make_sequences()
+    turned = make_training(make_network(), sequences).run_epoch()
+    straight = make_training(make_network(), sequences, augment="none")
+    z, y, start = straight._inner_coordinates(sequences, [])
+    frame = straight.network.frame_of_reference(torch.from_numpy(sequences.initial))
+    for found, x in (
+        (z, sequences.measurements),
+        (y, sequences.truth),
+        (start, sequences.initial[:, :, None]),
+    ):
+        assert torch.equal(found, frame.inward(torch.from_numpy(x)))
+    assert straight.run_epoch() != pytest.approx(turned, rel=1e-3)
+
+
+def test_data_in_which_nothing_moves_are_refused_by_replicate():
+    sequences = make_sequences(noise=0.0)
+    still = np.repeat(sequences.truth[1:, :, :1], 6, 2)
+    detection = np.zeros_like(sequences.detection[1:]) + np.arange(2)
+    truth = np.concatenate([sequences.truth[:1], still])
+    measurements = np.concatenate([sequences.measurements[:1], still])
+    detection = np.concatenate([sequences.detection[:1], detection])
+    with pytest.raises(InputError, match="replicate 1 has nothing to learn"):
+        make_training(make_network(), Sequences(measurements, truth, detection, truth[:, :, 0]))
+
+
+@pytest.mark.parametrize("kind", ["plain", "geometric"])
+def test_wide_scenes_are_learnt_as_in_double_precision(kind):
+    """Two particles 10⁶ apart: in float32, squares of positions would drown what moves."""
+    make, weight = {"plain": (make_plain_network, None), "geometric": (make_network, 1.0)}[kind]
+    narrow = make_sequences()
+    apart = np.array([[-5e5, 0.0], [5e5, 0.0]])
+    detected = apart[np.argsort(narrow.detection, axis=3)]
+    wide = Sequences(
+        narrow.measurements + detected, narrow.truth + apart, narrow.detection, narrow.initial + apart
+    )
+    changes = {"mode": TEACHER_FORCING, "association_weight": weight, "augment": "none"}
+    losses = [make_training(each, wide, **changes).run_epoch() for each in (make(), make().double())]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
 
 
 def test_tracks_that_stray_less_than_the_rescue_distance_are_left_where_they_are(scripted):

@@ -260,7 +260,8 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
     path = tmp_path / "operations.parquet"
     names = ("particles", "frames", "dimension", "heads", "encoder_layers", "decoder_layers")
     flags = [f"--{name.replace('_', '-')}={getattr(ARCHITECTURE, name)}" for name in names]
-    flags += ["--network=geometric", "--feedforward=24", "--pointers=2", "--together=3", "--lookbacks", "2", "1"]
+    flags += ["--network=geometric", "--feedforward=24", "--pointers=2", "--together=3"]
+    flags += ["--lookbacks", "2", "1"]
     result = run_script("profile_transformer.py", *flags, "--output", path)
     assert result.returncode == 0, result.stderr
     with TableReader(path, OPERATIONS) as reader:
@@ -279,6 +280,6 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
 
 
 def test_heads_that_do_not_divide_the_dimension_are_refused(refusal, tmp_path):
-    flags = "--network geometric --particles 2 --frames 6 --lookbacks 1 --dimension 16 --heads 3 --encoder-layers 1"
-    flags += " --decoder-layers 1 --feedforward 8 --pointers 2"
+    flags = "--network geometric --particles 2 --frames 6 --lookbacks 1 --dimension 16 --heads 3"
+    flags += " --encoder-layers 1 --decoder-layers 1 --feedforward 8 --pointers 2"
     assert "heads 3" in refusal("profile_transformer.py", *flags.split(), output=tmp_path / "t.parquet")
