@@ -1,4 +1,4 @@
-"""Count the floating-point operations of the transformer per sequence, for lookbacks K_E = K_D = K.
+"""Count the floating-point operations of a transformer per sequence, for lookbacks K_E = K_D = K.
 
 Two ways to track are counted, by fvcore, and timed: `incremental`, encoding and decoding each frame once,
 when it comes; `re_encoded`, sending the last K frames through the network at every frame. (The first is what
@@ -8,17 +8,20 @@ tracked together, too, on a GPU as well where there is one.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
 
-from command_line import ArgumentParser, int_at_least, output_file, positive_int, run
+from command_line import ArgumentParser, InputError, int_at_least, output_file, positive_int, run
 from mpt.operations.timing import processor_seconds
 from mpt.operations.transformer import incremental, re_encoded, track_by_re_encoding, track_frame_by_frame
 from mpt.tables.files import TableWriter
 from mpt.tables.operations import OPERATIONS
-from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer.network import PAST, Architecture, Network
+from mpt.transformer.networks import NETWORKS, make_network
+from mpt.transformer.plain import HEADS, TIME_EMBEDDINGS
 
 VARIANTS = {
     "incremental": (incremental, track_frame_by_frame),
@@ -26,10 +29,16 @@ VARIANTS = {
 }
 
 
+# Of the architecture: what one network has and another has not.
+OWN_SIZES = {"geometric": ("pointers",), "plain": ("head", "time_embedding")}
+SIZES = ("dimension", "heads", "encoder_layers", "decoder_layers", "feedforward")
+
+
 def main() -> None:
     """Read the flags, count and time each variant at each lookback, write the table."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
+    add("--network", choices=NETWORKS, required=True, help="plain: the paper's; geometric: ours")
     add("--particles", type=positive_int, required=True, metavar="N", help="particles, and so tracks")
     add("--frames", type=int_at_least(2), required=True, metavar="T", help="frames of a sequence")
     add("--lookbacks", type=positive_int, nargs="+", required=True, metavar="K", help="K_E = K_D, in frames")
@@ -40,7 +49,9 @@ def main() -> None:
     add(
         "--feedforward", type=positive_int, required=True, metavar="n", help="width of the feedforward layers"
     )
-    add("--pointers", type=positive_int, required=True, metavar="n", help="heads of the output")
+    add("--pointers", type=positive_int, metavar="n", help="geometric: heads of the output")
+    add("--head", choices=HEADS, help="plain: what the output is")
+    add("--time-embedding", choices=TIME_EMBEDDINGS, help="plain: of the frame's number")
     add(
         "--together",
         type=positive_int,
@@ -49,39 +60,45 @@ def main() -> None:
         help="sequences timed at once, besides one by itself; default 100",
     )
     add("--output", type=output_file, required=True, metavar="F", help="the table of operations")
-    flags = parser.parse_args()
+    profile(**vars(parser.parse_args()))
 
+
+def profile(
+    *, network: str, particles: int, frames: int, lookbacks: list[int], together: int, output: Path, **sizes
+) -> None:
+    """Count, time and write the table; arguments as the flags, sizes those of the architecture."""
+    own = set(SIZES) | set(OWN_SIZES[network])
+    if given := [name for name, value in sizes.items() if name not in own and value is not None]:
+        raise InputError(f"--{given[0].replace('_', '-')}: not of the {network} network")
+    if lacking := [name for name in own if sizes.get(name) is None]:
+        raise InputError(f"the {network} network needs --{min(lacking).replace('_', '-')}")
     torch.set_num_threads(1)
-    sizes = ("dimension", "heads", "encoder_layers", "decoder_layers", "feedforward", "pointers")
-    architecture = {name: getattr(flags, name) for name in ("particles", "frames", *sizes)}
-    lookbacks = sorted(set(flags.lookbacks))
+    architecture = {"particles": particles, "frames": frames}
+    architecture |= {name: sizes[name] for name in (*SIZES, *OWN_SIZES[network])}
     rows = []
     for variant, (count, track) in VARIANTS.items():
-        for K in lookbacks:
-            size = Architecture(encoder_lookback=K, decoder_lookback=K, **architecture)
-            operations = count(size, flags.frames)
-            seconds = time_per_sequence(track, size, flags.together)
-            rows.append(("transformer", variant, K, *operations, "fvcore", *seconds))
+        for K in sorted(set(lookbacks)):
+            size = NETWORKS[network].Architecture(
+                encoder_lookback=K, decoder_lookback=K, encoder_sees=PAST, **architecture
+            )
+            operations = count(size, frames)
+            seconds = time_per_sequence(track, size, together)
+            rows.append((network, variant, K, *operations, "fvcore", *seconds))
             print(
                 f"{variant}, K = {K}: {operations.flops} operations, {seconds[0]:.2g} s by itself, "
-                f"{seconds[1]:.2g} s among {flags.together}",
+                f"{seconds[1]:.2g} s among {together}",
                 flush=True,
             )
-    parameters = {
-        "tracker": "transformer",
-        **architecture,
-        "sequences_together": flags.together,
-        "threads": 1,
-    }
+    parameters = {"tracker": network, **architecture, "sequences_together": together, "threads": 1}
     columns = dict(zip(OPERATIONS.schema.names, map(np.array, zip(*rows, strict=True)), strict=True))
     columns["gpu_seconds_together"] = np.ma.masked_invalid(columns["gpu_seconds_together"])
-    with TableWriter(flags.output, OPERATIONS, parameters) as writer:
+    with TableWriter(output, OPERATIONS, parameters) as writer:
         writer.write(columns)
 
 
 def time_per_sequence(track: Callable, size: Architecture, together: int) -> tuple[float, float, float]:
     """Return the seconds a sequence takes by itself, among others, and among others on a GPU, nan without."""
-    network = Transformer(size, 1)
+    network = make_network(size, 1)
     measurements = torch.randn(1, together, size.frames, size.particles, 2, dtype=torch.float64)
     initial = measurements[:, :, 0]
     # What is set up at first use.
@@ -94,7 +111,7 @@ def time_per_sequence(track: Callable, size: Architecture, together: int) -> tup
 
 
 def gpu_seconds(
-    track: Callable, network: Transformer, measurements: torch.Tensor, initial: torch.Tensor
+    track: Callable, network: Network, measurements: torch.Tensor, initial: torch.Tensor
 ) -> float:
     """Return the elapsed time of tracking on a GPU, from and to its own memory."""
     network, measurements, initial = (each.to("cuda") for each in (network, measurements, initial))

@@ -1,11 +1,15 @@
-"""Track the particles of a dataset with a trained transformer, closed loop, from their known starts.
+"""Track the particles of a dataset with a trained transformer, closed loop, from their starts.
 
 A model file holds several replicates, trained apart; each writes its own tracks. Lengths are in the unit of
-the measurements.
+the measurements. With --fed-back truth the true positions are fed back instead of the network's outputs,
+which leaks them: the tracks say so in their parameters.
 """
 
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
+import numpy as np
 import torch
 
 from command_line import (
@@ -17,11 +21,23 @@ from command_line import (
     positive_int,
     run,
 )
-from mpt.tables.dataset import dataset_parameters, dataset_shape, read_scenes
+from mpt.tables.dataset import (
+    INITIAL,
+    MEASUREMENTS,
+    TRUTH,
+    check_same_dataset,
+    dataset_parameters,
+    dataset_shape,
+    read_scenes,
+    read_truth,
+)
 from mpt.tables.tracks import TrackWriter
 from mpt.transformer.devices import DEVICES, choose_device
 from mpt.transformer.model_file import load_model
+from mpt.transformer.networks import name_of
+from mpt.transformer.plain import LEARNED
 
+OUTPUTS, TRUE_POSITIONS = "outputs", "truth"
 # Detections tracked at a time, over all replicates; bounds the memory of the cached keys and values.
 DETECTIONS_AT_A_TIME = 90_000
 
@@ -34,6 +50,13 @@ def main() -> None:
     add("--initial", type=existing_file, required=True, help="initial.parquet of the dataset")
     add("--model", type=existing_file, required=True, help="model.pt that train.py wrote")
     add("--replicate", type=non_negative_int, metavar="r", help="track with replicate r only, default all")
+    add(
+        "--fed-back",
+        choices=(OUTPUTS, TRUE_POSITIONS),
+        default=OUTPUTS,
+        help="what the decoder is given of frames before: its outputs or, a leak, the truth; default outputs",
+    )
+    add("--truth", type=existing_file, help="truth.parquet of the dataset, to be fed back")
     add("--extrapolate", action="store_true", help="track sequences longer than those of the training, too")
     add("--device", choices=DEVICES, default="auto", help="auto takes a GPU if there is one; default auto")
     add("--threads", type=positive_int, default=1, metavar="n", help="processor threads, default 1")
@@ -45,57 +68,93 @@ def main() -> None:
         metavar="tracks.parquet",
         help="a file for each replicate, in their order",
     )
-    flags = parser.parse_args()
+    track(**vars(parser.parse_args()))
 
-    torch.set_num_threads(flags.threads)
-    device = choose_device(flags.device)
-    network, training = load_model(flags.model, device)
+
+def track(
+    *,
+    measurements: Path,
+    initial: Path,
+    model: Path,
+    output: Sequence[Path],
+    replicate: int | None = None,
+    fed_back: str = OUTPUTS,
+    truth: Path | None = None,
+    extrapolate: bool = False,
+    device: str = "auto",
+    threads: int = 1,
+) -> None:
+    """Track and write the tracks; arguments as the flags. Raises InputError."""
+    if (fed_back == TRUE_POSITIONS) != (truth is not None):
+        raise InputError("--fed-back truth needs --truth, and nothing else does")
+    torch.set_num_threads(threads)
+    network, training = load_model(model, choose_device(device))
     replicates = range(network.replicates)
-    if flags.replicate is not None:
-        if flags.replicate not in replicates:
-            raise InputError(
-                f"{flags.model}: has {len(replicates)} replicates and no number {flags.replicate}"
-            )
-        replicates = [flags.replicate]
-        network = network.of_replicate(flags.replicate)
-    if len(flags.output) != len(replicates):
+    if replicate is not None:
+        if replicate not in replicates:
+            raise InputError(f"{model}: has {len(replicates)} replicates and no number {replicate}")
+        replicates = [replicate]
+        network = network.of_replicate(replicate)
+    if len(output) != len(replicates):
         raise InputError(
-            f"{flags.model}: has {len(replicates)} replicates; --output names {len(flags.output)} files "
+            f"{model}: has {len(replicates)} replicates; --output names {len(output)} files "
             "(--replicate chooses one)"
         )
-    _, frames, particles = dataset_shape(flags.measurements)
-    check_fits(flags, network.architecture, frames, particles)
+    _, frames, particles = dataset_shape(measurements)
+    check_fits(network.architecture, model, measurements, frames, particles, extrapolate)
 
-    parameters = {"tracker": "transformer", "training": training}
-    parameters["dataset"] = dataset_parameters(flags.measurements)
+    parameters = {"tracker": name_of(network), "fed_back": fed_back, "training": training}
+    parameters["dataset"] = dataset_parameters(measurements)
     block = max(1, DETECTIONS_AT_A_TIME // (len(replicates) * frames * particles))
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(TrackWriter(path, {**parameters, "replicate": replicate}))
-            for path, replicate in zip(flags.output, replicates, strict=True)
+            stack.enter_context(TrackWriter(path, {**parameters, "replicate": number}))
+            for path, number in zip(output, replicates, strict=True)
         ]
-        for scenes in read_scenes(flags.measurements, flags.initial, block):
-            measurements, initial = (
-                torch.from_numpy(x).to(device).expand(len(replicates), *x.shape)
-                for x in (scenes.measurements, scenes.initial)
+        for experiments, *arrays in read_blocks(measurements, initial, truth, block):
+            detections, starts, *true = (
+                torch.from_numpy(x).to(network.length_scale.device).expand(len(replicates), *x.shape)
+                for x in arrays
             )
-            tracks = network.track(measurements, initial).cpu().numpy()
+            try:
+                tracks = network.track(detections, starts, truth=true[0] if true else None).cpu().numpy()
+            except InputError as error:
+                raise InputError(f"{measurements}: {error}") from error
             for writer, positions in zip(writers, tracks, strict=True):
-                writer.write(scenes.experiments, positions, None)
+                writer.write(experiments, positions, None)
 
 
-def check_fits(flags, architecture, frames: int, particles: int) -> None:
+def read_blocks(
+    measurements: Path, initial: Path, truth: Path | None, experiments_per_block: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield experiments (B,), measurements (B, T, N, 2), starts (B, N, 2) and, if asked for, the truth."""
+    scenes = read_scenes(measurements, initial, experiments_per_block)
+    if truth is None:
+        for scene in scenes:
+            yield scene.experiments, scene.measurements, scene.initial
+        return
+    check_same_dataset({measurements: MEASUREMENTS, initial: INITIAL, truth: TRUTH})
+    for scene, true in zip(scenes, read_truth(truth, experiments_per_block), strict=True):
+        if not np.array_equal(scene.experiments, true.experiments):
+            raise InputError(f"{truth}: has other experiments than {measurements}")
+        yield scene.experiments, scene.measurements, scene.initial, true.positions
+
+
+def check_fits(
+    architecture, model: Path, measurements: Path, frames: int, particles: int, extrapolate: bool
+) -> None:
     """Raise InputError if the model was made for another number of particles or shorter sequences."""
     if particles != architecture.particles:
         raise InputError(
-            f"{flags.measurements}: has {particles} particles, "
-            f"but {flags.model} was trained on {architecture.particles}"
+            f"{measurements}: has {particles} particles, but {model} was trained on {architecture.particles}"
         )
-    if frames > architecture.frames and not flags.extrapolate:
-        raise InputError(
-            f"{flags.measurements}: has {frames} frames, more than the {architecture.frames} that "
-            f"{flags.model} was trained on; --extrapolate tracks them all the same"
-        )
+    if frames <= architecture.frames:
+        return
+    longer = f"{measurements}: has {frames} frames, more than the {architecture.frames} that {model}"
+    if getattr(architecture, "time_embedding", None) == LEARNED:
+        raise InputError(f"{longer} learned an embedding of")
+    if not extrapolate:
+        raise InputError(f"{longer} was trained on; --extrapolate tracks them all the same")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import torch
 
 import damage
 import track_transformer
-from mpt.tables.dataset import dataset_parameters, read_scenes
+from mpt.tables.dataset import dataset_parameters, read_scenes, read_truth
 from mpt.tables.files import TableReader
 from mpt.tables.tracks import TRACKS, read_tracks
+from mpt.transformer import plain
 from mpt.transformer.geometric import Architecture, Transformer
 from mpt.transformer.model_file import load_model, save_model
 
@@ -83,7 +84,8 @@ def test_each_replicate_writes_the_tracks_of_its_network(run_script, dataset, mo
         assert positions == pytest.approx(expected[0].numpy(), abs=1e-4)
         assert np.array_equal(positions[:, 0], scenes.initial)
         assert (detection == -1).all()
-        assert parameters["tracker"] == "transformer"
+        assert parameters["tracker"] == "geometric"
+        assert parameters["fed_back"] == "outputs"
         assert parameters["replicate"] == replicate
         assert parameters["training"] == PARAMETERS
         assert parameters["dataset"] == dataset_parameters(directory / "measurements.parquet")
@@ -101,6 +103,60 @@ def test_one_replicate_or_longer_sequences_can_be_asked_for(dataset, model, tmp_
     )
     assert positions == pytest.approx(expected[1].numpy(), abs=1e-4)
     assert parameters["replicate"] == 1
+
+
+@pytest.fixture
+def plain_model(tmp_path):
+    """Return the file of an untrained plain model of two replicates for N = 2, T = 6."""
+    sizes = dict.fromkeys(("encoder_layers", "decoder_layers", "heads"), 1)
+    architecture = plain.Architecture(
+        particles=2,
+        frames=6,
+        encoder_lookback=6,
+        decoder_lookback=3,
+        dimension=8,
+        feedforward=8,
+        **sizes,
+        encoder_sees="whole",
+        head="displacement",
+        time_embedding="learned",
+    )
+    (tmp_path / "plain").mkdir()
+    path = tmp_path / "plain" / "model.pt"
+    save_model(path, plain.Transformer(architecture, replicates=2, seed=3), PARAMETERS)
+    return path
+
+
+def test_the_truth_is_fed_back_if_asked_for_and_the_tracks_say_so(dataset, plain_model, tmp_path):
+    directory, outputs = dataset(experiments=5), [tmp_path / "0.parquet", tmp_path / "1.parquet"]
+    files = {"measurements": directory / "measurements.parquet", "initial": directory / "initial.parquet"}
+    truth = directory / "truth.parquet"
+    track_transformer.track(**files, model=plain_model, output=outputs, fed_back="truth", truth=truth)
+    (scenes,) = read_scenes(*files.values())
+    (true,) = read_truth(truth)
+    network = load_model(plain_model, CPU)[0]
+    z, y = (torch.from_numpy(x).expand(2, *x.shape) for x in (scenes.measurements, true.positions))
+    with torch.no_grad():
+        expected = network(z, y[:, :, :-1]).numpy()
+    for replicate, output in enumerate(outputs):
+        (_, positions, _), parameters = read(output)
+        assert positions[:, 1:] == pytest.approx(expected[replicate], abs=1e-4)
+        assert (parameters["tracker"], parameters["fed_back"]) == ("plain", "truth")
+
+
+def test_the_truth_goes_with_feeding_it_back_and_is_of_the_same_dataset(refused, dataset, plain_model):
+    assert "--fed-back truth needs --truth" in refused("--fed-back", "truth", model=plain_model)
+    directory, other = dataset("one"), dataset("other", seed=2)
+    line = refused("--truth", directory / "truth.parquet", directory=directory, model=plain_model)
+    assert "--fed-back truth needs --truth" in line
+    flags = ["--fed-back", "truth", "--truth", other / "truth.parquet"]
+    line = refused(*flags, directory=directory, model=plain_model)
+    assert f"{other / 'truth.parquet'}: not of the dataset of" in line
+
+
+def test_a_learned_embedding_of_time_ends_with_the_training(refused, dataset, plain_model):
+    line = refused("--extrapolate", directory=dataset(frames=9), model=plain_model)
+    assert f"has 9 frames, more than the 6 that {plain_model} learned an embedding of" in line
 
 
 def test_sequences_longer_than_those_of_the_training_are_refused(refused, dataset, model):

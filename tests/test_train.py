@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -15,22 +16,38 @@ import torch
 import damage
 import train
 from mpt.motion import Stream, simulate
-from mpt.tables.dataset import dataset_parameters, read_measurements, read_truth
+from mpt.tables.dataset import dataset_parameters, read_measurements, read_scenes, read_truth
 from mpt.tables.files import TableReader
 from mpt.tables.learning_curve import LEARNING_CURVE
+from mpt.transformer import plain
+from mpt.transformer.checkpoint import Checkpoint
 from mpt.transformer.model_file import load_model
+from mpt.transformer.training_set import TrainingSet
 
 CPU = torch.device("cpu")
-NETWORK = ["--dimension", 8, "--heads", 2, "--pointers", 2, "--feedforward", 8]
-NETWORK += ["--encoder-layers", 1, "--decoder-layers", 1, "--encoder-lookback", 6, "--decoder-lookback", 3]
-FLAGS = [*NETWORK, "--experiments-per-batch", 1, "--batches", 3, "--replicates", 2, "--seed", 5]
-FLAGS += ["--validation-experiments", 3, "--epochs", 40, "--device", "cpu"]
+GEOMETRIC = ["--network", "geometric", "--pointers", 2, "--association-weight", 1]
+PLAIN = ["--network", "plain", "--head", "displacement", "--time-embedding", "learned"]
+SIZE = ["--dimension", 8, "--heads", 2, "--feedforward", 8]
+SIZE += ["--encoder-layers", 1, "--decoder-layers", 1, "--encoder-lookback", 6, "--decoder-lookback", 3]
+SHARED = [*SIZE, "--experiments-per-batch", 1, "--batches", 3, "--replicates", 2, "--seed", 5]
+SHARED += ["--validation-experiments", 3, "--epochs", 40, "--device", "cpu", "--mode", "closed_loop"]
+SHARED += [
+    "--encoder-sees",
+    "past",
+    "--augment",
+    "rotations",
+    "--learning-rate",
+    0.003,
+    "--precision",
+    "float32",
+]
+SHARED += ["--warmup-fraction", 0.1, "--weight-decay", 0.01, "--gradient-clip", 1, "--rescue-distance", 3]
+SHARED += ["--validate-every", 10]
+FLAGS = [*GEOMETRIC, *SHARED]
 
 
-def flags_of(monkeypatch, *arguments):
-    """Return what the script makes of its flags."""
-    monkeypatch.setattr(sys, "argv", ["train.py", *map(str, [*FLAGS, *arguments, "--output", "model.pt"])])
-    return train.parse_flags()
+def training_set(*directories, batches=3):
+    return TrainingSet(directories, batches, experiments_per_batch=1, replicates=2)
 
 
 def train_until_killed(directory, output):
@@ -90,7 +107,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_what_differs(
     directory, output = dataset(experiments=6), tmp_path / "left" / "model.pt"
     arguments = ["train.py", "--dataset", directory, *FLAGS, "--checkpoint-seconds", 0, "--output", output]
     monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
-    monkeypatch.setattr(train.Checkpoint, "remove", lambda checkpoint: None)
+    monkeypatch.setattr(Checkpoint, "remove", lambda checkpoint: None)
     train.main()
     line = refusal_here(
         train, "--dataset", directory, *FLAGS, "--learning-rate", 0.001, "--seed", 6, output=output
@@ -130,9 +147,9 @@ def test_a_training_that_diverges_names_step_and_last_good_checkpoint(dataset, t
     assert all(torch.isfinite(x).all() for x in state["network"].values())
 
 
-def test_replicates_learn_from_blocks_of_the_datasets_in_order(dataset, monkeypatch):
+def test_replicates_learn_from_blocks_of_the_datasets_in_order(dataset):
     directories = dataset("one", experiments=4), dataset("two", experiments=5, seed=2)
-    sequences = train.TrainingSet(flags_of(monkeypatch, "--dataset", *directories)).sequences(7)
+    sequences = training_set(*directories).sequences(7)
     whole = [next(read_truth(d / "truth.parquet")) for d in directories]
     for found, name in ((sequences.truth, "positions"), (sequences.detection, "detection")):
         expected = np.concatenate([getattr(truth, name) for truth in whole])
@@ -142,18 +159,18 @@ def test_replicates_learn_from_blocks_of_the_datasets_in_order(dataset, monkeypa
     assert np.array_equal(sequences.measurements.reshape(6, 6, 2, 2), np.concatenate(measured)[:6])
 
 
-def test_unlimited_batches_are_fresh_in_every_epoch_and_follow_the_model_of_the_dataset(dataset, monkeypatch):
+def test_unlimited_batches_are_fresh_in_every_epoch_and_follow_the_model_of_the_dataset(dataset):
     directory = dataset(experiments=1, half_width=6.0)
-    training_set = train.TrainingSet(flags_of(monkeypatch, "--dataset", directory, "--batches", "unlimited"))
-    epochs = [training_set.sequences(epoch) for epoch in range(3)]
+    fresh = training_set(directory, batches="unlimited")
+    epochs = [fresh.sequences(epoch) for epoch in range(3)]
     assert epochs[0].truth.shape == (2, 6, 6, 2, 2)
     everything = np.concatenate([epoch.truth.reshape(-1, 24) for epoch in epochs])
-    validation = training_set.validation()[1].reshape(-1, 24)
+    validation = fresh.validation(3).truth.reshape(-1, 24)
     test = next(read_truth(directory / "truth.parquet")).positions.reshape(-1, 24)
     together = np.concatenate([everything, validation, test])
     assert len(np.unique(together[:, :4], axis=0)) == len(together) == 36 + 3 + 1
     assert np.abs(everything).max() <= 6
-    assert np.array_equal(training_set.sequences(1).truth, epochs[1].truth)
+    assert np.array_equal(fresh.sequences(1).truth, epochs[1].truth)
     numbers = np.arange(12, 24)
     expected = simulate(numbers, 6, 2, 1.5, 2.0, 5.0, 0.1, 1, 6.0, Stream.TRAINING)
     assert np.array_equal(epochs[1].measurements.reshape(12, 6, 2, 2), expected.measurements)
@@ -190,13 +207,17 @@ def test_a_damaged_dataset_is_refused(table, how, refusal_here, dataset, tmp_pat
     [
         (["--replicates", 3], "6 experiments, but 3 replicates of 3 batches of 1 need 9"),
         (["--heads", 3], "the dimension 8 is not a multiple of heads 3"),
-        (["--epochs", 0], "argument --epochs: '0' is not an integer of at least 1"),
+        (["--epochs", -1], "argument --epochs: '-1' is not an integer of at least 0"),
         (["--encoder-lookback", 0], "argument --encoder-lookback: '0'"),
         (["--learning-rate", "nan"], "argument --learning-rate: 'nan'"),
         (["--warmup-fraction", 1.5], "argument --warmup-fraction"),
         (["--batches", "many"], "argument --batches"),
         (["--mode", "open"], "argument --mode"),
         (["--dataset", "nowhere"], "nowhere: no such directory"),
+        (["--head", "position"], "--head: of the plain network, not of the geometric"),
+        (["--network", "plain"], "--pointers: of the geometric network, not of the plain"),
+        (["--encoder-sees", "all"], "argument --encoder-sees"),
+        (["--augment", "noise"], "argument --augment"),
     ],
 )
 def test_impossible_flags_are_refused(flags, words, refusal_here, dataset, tmp_path):
@@ -235,3 +256,85 @@ def test_a_gpu_that_is_not_there_is_refused(refusal_here, dataset, tmp_path, mon
     flags = [*FLAGS, "--device", "cuda"]
     line = refusal_here(train, "--dataset", dataset(), *flags, output=tmp_path / "model.pt")
     assert "no GPU" in line
+
+
+def train_here(monkeypatch, directory, output, *flags):
+    """Train in this process; returns the network."""
+    arguments = ["train.py", "--dataset", directory, *PLAIN, *SHARED, *flags, "--output", output]
+    monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
+    train.main()
+    return load_model(output, CPU)[0]
+
+
+def test_a_plain_training_that_is_taken_up_again_ends_with_the_same_bytes(dataset, tmp_path, monkeypatch):
+    directory, killed, straight = dataset(experiments=6), tmp_path / "a/model.pt", tmp_path / "b/model.pt"
+    few = ["--epochs", 8, "--validate-every", 4, "--checkpoint-seconds", 0]
+    save, epochs = Checkpoint.save_if_due, []
+
+    def save_then_stop(checkpoint, training, curve):
+        save(checkpoint, training, curve)
+        epochs.append(training.epoch)
+        if training.epoch == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "save_if_due", save_then_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_here(monkeypatch, directory, killed, *few)
+    assert checkpoint_of(killed).exists()
+    network = train_here(monkeypatch, directory, killed, *few)
+    train_here(monkeypatch, directory, straight, *few)
+    assert epochs == [1, 2, 3, 4, 5]
+    for name in ("model.pt", "learning_curve.parquet"):
+        assert (killed.parent / name).read_bytes() == (straight.parent / name).read_bytes(), name
+    assert isinstance(network, plain.Transformer)
+    assert network.architecture.head == "displacement"
+
+
+def test_no_epoch_leaves_the_network_as_its_seed_made_it(dataset, tmp_path, monkeypatch):
+    network = train_here(monkeypatch, dataset(experiments=6), tmp_path / "model.pt", "--epochs", 0)
+    untrained = plain.Transformer(network.architecture, 2, seed=5)
+    for name, parameter in network.named_parameters():
+        assert torch.equal(parameter, untrained.get_parameter(name)), name
+    assert (network.length_scale != 1).all()
+
+
+@pytest.mark.parametrize("kind", ["plain", "geometric"])
+def test_every_flag_of_the_science_is_required(kind, refusal_here, dataset, tmp_path):
+    whole = [*(PLAIN if kind == "plain" else GEOMETRIC), *SHARED]
+    flags = dict(zip(whole[::2], whole[1::2], strict=True))
+    for flag in flags.keys() - {"--device"}:
+        others = [word for name, value in flags.items() if name != flag for word in (name, value)]
+        line = refusal_here(train, "--dataset", dataset(), *others, output=tmp_path / "model.pt")
+        assert "required" in line or "needs" in line
+        assert flag in line
+
+
+@pytest.mark.parametrize("network", [PLAIN, GEOMETRIC])
+def test_motionless_data_are_refused_in_a_line_that_names_them(network, refusal_here, dataset, tmp_path):
+    still = {"process_noise": 0.0, "measurement_noise": 0.0, "drift_spread": 0.0}
+    directory = dataset(experiments=6, **still)
+    line = refusal_here(train, "--dataset", directory, *network, *SHARED, output=tmp_path / "model.pt")
+    assert f"{directory}: replicate 0 has nothing to learn" in line
+
+
+def test_starts_are_those_of_the_dataset_and_validation_follows(dataset):
+    """A dataset whose parameters say that starts are measured holds detections in initial.parquet."""
+    directory = dataset(experiments=6)
+    path = directory / "initial.parquet"
+    damage.edit(path, lambda rows: rows.set_column(2, "x", pc.add(rows["x"], 1.5)))
+    (scenes,) = read_scenes(directory / "measurements.parquet", path)
+    found = training_set(directory).sequences(0)
+    assert np.array_equal(found.initial.reshape(6, 2, 2), scenes.initial)
+    assert np.array_equal(found.initial[..., 0], found.truth[:, :, 0, :, 0] + 1.5)
+    for table in directory.iterdir():
+        parameters = json.loads(pq.read_schema(table).metadata[b"mpt"]) | {"start": "measured"}
+        changed = {b"mpt": json.dumps(parameters, sort_keys=True).encode()}
+        damage.edit(table, lambda rows, changed=changed: rows.replace_schema_metadata(changed))
+    for made in (
+        training_set(directory).validation(5),
+        training_set(directory, batches="unlimited").sequences(3),
+    ):
+        for r, e, n in np.ndindex(made.detection[:, :, 0].shape):
+            detected = made.measurements[r, e, 0, made.detection[r, e, 0, n]]
+            assert np.array_equal(made.initial[r, e, n], detected)

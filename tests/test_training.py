@@ -10,11 +10,12 @@ import torch
 from scipy import stats
 
 from mpt import kalman, motion
+from mpt.errors import InputError
 from mpt.kalman import Model
 from mpt.matching import match, matched_distances
 from mpt.scoring import links
 from mpt.trackers import controls, mht
-from mpt.transformer import training
+from mpt.transformer import plain, training
 from mpt.transformer.geometric import Architecture, Transformer
 from mpt.transformer.training import CLOSED_LOOP, TEACHER_FORCING, Divergence, Schedule, Sequences, Training
 
@@ -48,19 +49,42 @@ def make_network(frames=6, replicates=2, seed=0, dimension=8):
     return Transformer(architecture, replicates, seed)
 
 
+def make_plain_network(frames=6, replicates=2, seed=0, dimension=8):
+    architecture = plain.Architecture(
+        particles=2,
+        frames=frames,
+        encoder_lookback=frames,
+        decoder_lookback=3,
+        dimension=dimension,
+        heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        feedforward=2 * dimension,
+        encoder_sees="whole",
+        head="displacement",
+        time_embedding="learned",
+    )
+    return plain.Transformer(architecture, replicates, seed)
+
+
 def simulate(experiments, frames=6, noise=1.2, first=0):
     return motion.simulate(np.arange(first, first + experiments), frames, 2, 1.5, noise, 5.0, 0.1, seed=3)
 
 
 def make_sequences(replicates=2, experiments=6, frames=6, noise=1.2):
     made = simulate(replicates * experiments, frames, noise)
-    arrays = (made.measurements, made.positions, made.detection)
+    arrays = (made.measurements, made.positions, made.detection, made.positions[:, 0])
     return Sequences(*(x.reshape(replicates, experiments, *x.shape[1:]) for x in arrays))
+
+
+def one_replicate(made):
+    arrays = (made.measurements, made.positions, made.detection, made.positions[:, 0])
+    return Sequences(*(x[None] for x in arrays))
 
 
 def only(sequences, replicate):
     chosen = slice(replicate, replicate + 1)
-    return Sequences(sequences.measurements[chosen], sequences.truth[chosen], sequences.detection[chosen])
+    return Sequences(*(x[chosen] for x in vars(sequences).values()))
 
 
 def make_training(network, sequences, seed=0, **changes):
@@ -75,7 +99,7 @@ def test_the_length_scale_is_the_spread_of_a_detection_about_where_its_particle_
     sequences = make_sequences(experiments=500, frames=20)
     # A step of variance μ² + drift_spread² and a detection's error of variance σ².
     expected = np.sqrt(1.5**2 + 0.1**2 + 1.2**2)
-    assert sequences.length_scale() == pytest.approx([expected] * 2, rel=0.02)
+    assert sequences.step_scale() == pytest.approx([expected] * 2, rel=0.02)
 
 
 def test_replicates_trained_together_become_what_each_becomes_alone():
@@ -96,7 +120,7 @@ def test_replicates_trained_together_become_what_each_becomes_alone():
 
 def test_a_replicate_does_not_depend_on_what_others_learn_from():
     ours = make_sequences()
-    arrays = (ours.measurements, ours.truth, ours.detection)
+    arrays = vars(ours).values()
     others = Sequences(*(np.concatenate([x[:1], x[1:, ::-1]]) for x in arrays))
     others.measurements[1] *= 3
     networks = []
@@ -122,7 +146,7 @@ class ScriptedDecoding:
     measurements: torch.Tensor
     inputs: dict[int, torch.Tensor]
 
-    def __init__(self, network, shape):
+    def __init__(self, shape):
         type(self).inputs = {}
 
     def observe(self, measurements):
@@ -149,7 +173,7 @@ def scripted(monkeypatch):
     # The tracks swap at frame 3 and stay so until frame 5, where the second gets lost.
     ScriptedDecoding.script = np.array([[0, 1], [0, 1], [0, 1], [1, 0], [1, 0], [1, 0]])
     ScriptedDecoding.stray = (4, 1)
-    monkeypatch.setattr(training, "IncrementalDecoding", ScriptedDecoding)
+    monkeypatch.setattr(Transformer, "decoding", ScriptedDecoding)
     return sequences, ScriptedDecoding
 
 
@@ -191,6 +215,113 @@ def test_targets_follow_the_particle_that_a_track_is_on_and_lost_tracks_are_put_
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_tracks_start_where_the_data_say_and_not_at_the_truth(scripted):
+    """At the first detections: what is fed back at frame 0, and where coordinates begin."""
+    sequences, decoding = scripted
+    measured = np.take_along_axis(sequences.measurements[:, :, 0], sequences.detection[:, :, 0, :, None], 2)
+    # Not the truth: moved by as much as a step.
+    moved = replace(sequences, initial=measured + np.array([1.0, -2.0]))
+    for mode in (CLOSED_LOOP, TEACHER_FORCING):
+        network = make_network()
+        run = make_training(network, moved, mode=mode, augment="none", batches=1, association_weight=0.7)
+        untrained = copy.deepcopy(network)
+        loss = run.run_epoch()
+        scale = network.length_scale.numpy()[:, None, None, None, None]
+        origin = moved.initial.mean(2)[:, :, None, None]
+        inward = (
+            torch.from_numpy((x - origin) / scale).float()
+            for x in (moved.measurements, moved.truth, moved.initial[:, :, None])
+        )
+        measurements, truth, start = inward
+        outputs = torch.cat([start, truth[:, :, 1:]], 2)
+        if mode == CLOSED_LOOP:
+            assert torch.equal(decoding.inputs[1], outputs[:, :, 0])
+            assert torch.equal(decoding.measurements, measurements)
+            outputs[:, :, 1:] = torch.stack([decoding.positions(t) for t in range(1, 6)], 2)
+            outputs[:, :, 4] = truth[:, :, 4]
+        expected = plain_loss(untrained, moved, outputs, truth, measurements, 0.7)
+        assert loss == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", [CLOSED_LOOP, TEACHER_FORCING])
+def test_the_loss_of_a_network_without_pointers_is_the_squared_distance(mode):
+    """In squared step scales, though its unit of length is another."""
+    sequences = make_sequences()
+    network = make_plain_network()
+    changes = {"augment": "none", "batches": 1, "association_weight": None, "rescue_distance": 1000.0}
+    run = make_training(network, sequences, mode=mode, **changes)
+    origin = sequences.initial.mean(2)[:, :, None, None]
+    extent = np.sqrt(((sequences.truth - origin) ** 2).mean((1, 2, 3, 4)))
+    assert network.length_scale.numpy() == pytest.approx(extent, rel=1e-6)
+    z, y = (torch.from_numpy(x) for x in (sequences.measurements, sequences.truth))
+    fed_back = y
+    if mode == CLOSED_LOOP:
+        fed_back = copy.deepcopy(network).track(z, y[:, :, 0])
+    with torch.no_grad():
+        found = network(z, fed_back[:, :, :-1]).numpy()
+    owner = match(*(x[:, :, :-1].flatten(0, 1).numpy() for x in (fed_back, y))).reshape(2, 6, 5, 2, 1)
+    squared = ((found - np.take_along_axis(sequences.truth[:, :, 1:], owner, 3)) ** 2).sum(-1)
+    expected = squared.mean((1, 2, 3)) / sequences.step_scale() ** 2
+    assert run.run_epoch() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_plain_network_learns_to_look_at_detections():
+    """Position errors of sequences that it never saw fall below half of those of a tracker that stays put."""
+    frames, noise = 6, 1.0
+    sequences = make_sequences(replicates=1, experiments=240, frames=frames, noise=noise)
+    network = make_plain_network(frames, replicates=1, dimension=16)
+    unseen = simulate(200, frames, noise, first=1000)
+    changes = {"batches": 6, "epochs": 40, "learning_rate": 0.005, "association_weight": None}
+    run = make_training(network, sequences, **changes)
+    while run.epoch < 40:
+        run.run_epoch()
+    jaccard, error = training.closed_loop_scores(network, one_replicate(unseen))
+    frozen = scores_of(controls.frozen(unseen.measurements, unseen.positions[:, 0])[0], unseen.positions)
+    assert error < 0.5 * frozen[1]
+    assert jaccard > frozen[0]
+
+
+def test_without_augmentation_sequences_are_learnt_as_they_are():
+    sequences = make_sequences()
+    turned = make_training(make_network(), sequences).run_epoch()
+    straight = make_training(make_network(), sequences, augment="none")
+    z, y, start = straight._inner_coordinates(sequences, [])
+    frame = straight.network.frame_of_reference(torch.from_numpy(sequences.initial))
+    for found, x in (
+        (z, sequences.measurements),
+        (y, sequences.truth),
+        (start, sequences.initial[:, :, None]),
+    ):
+        assert torch.equal(found, frame.inward(torch.from_numpy(x)))
+    assert straight.run_epoch() != pytest.approx(turned, rel=1e-3)
+
+
+def test_data_in_which_nothing_moves_are_refused_by_replicate():
+    sequences = make_sequences(noise=0.0)
+    still = np.repeat(sequences.truth[1:, :, :1], 6, 2)
+    detection = np.zeros_like(sequences.detection[1:]) + np.arange(2)
+    truth = np.concatenate([sequences.truth[:1], still])
+    measurements = np.concatenate([sequences.measurements[:1], still])
+    detection = np.concatenate([sequences.detection[:1], detection])
+    with pytest.raises(InputError, match="replicate 1 has nothing to learn"):
+        make_training(make_network(), Sequences(measurements, truth, detection, truth[:, :, 0]))
+
+
+@pytest.mark.parametrize("kind", ["plain", "geometric"])
+def test_wide_scenes_are_learnt_as_in_double_precision(kind):
+    """Two particles 10⁶ apart: in float32, squares of positions would drown what moves."""
+    make, weight = {"plain": (make_plain_network, None), "geometric": (make_network, 1.0)}[kind]
+    narrow = make_sequences()
+    apart = np.array([[-5e5, 0.0], [5e5, 0.0]])
+    detected = apart[np.argsort(narrow.detection, axis=3)]
+    wide = Sequences(
+        narrow.measurements + detected, narrow.truth + apart, narrow.detection, narrow.initial + apart
+    )
+    changes = {"mode": TEACHER_FORCING, "association_weight": weight, "augment": "none"}
+    losses = [make_training(each, wide, **changes).run_epoch() for each in (make(), make().double())]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
 def test_tracks_that_stray_less_than_the_rescue_distance_are_left_where_they_are(scripted):
     sequences, decoding = scripted
     make_training(make_network(), sequences, rescue_distance=1000.0).run_epoch()
@@ -204,7 +335,7 @@ def test_teacher_forcing_feeds_back_the_truth_and_never_tracks(monkeypatch):
     network = make_network()
     run = make_training(network, sequences, mode=TEACHER_FORCING, batches=1)
     untrained = copy.deepcopy(network)
-    monkeypatch.delattr(training, "IncrementalDecoding")
+    monkeypatch.delattr(Transformer, "decoding")
     loss = run.run_epoch()
     turned = [turn_like_epoch_0(x, sequences, network) for x in (sequences.truth, sequences.measurements)]
     assert loss == pytest.approx(plain_loss(untrained, sequences, turned[0], *turned, 1.0), rel=1e-4)
@@ -279,8 +410,7 @@ def test_divergence_names_replicate_and_step(learning_rate, words):
 def test_small_noises_are_no_divergence():
     """Particles that hardly move: a tracker that stays at the start has almost no error."""
     made = motion.simulate(np.arange(6), 2, 2, 0.01, 7.0, 5.0, 0.0, seed=3)
-    arrays = (x[None] for x in (made.measurements, made.positions, made.detection))
-    losses = make_training(make_network(2, replicates=1), Sequences(*arrays)).run_epoch()
+    losses = make_training(make_network(2, replicates=1), one_replicate(made)).run_epoch()
     assert np.isfinite(losses).all()
 
 
@@ -291,10 +421,10 @@ def test_training_learns_to_track_sequences_it_never_saw():
     network = make_network(frames, replicates=1, dimension=16)
     unseen = simulate(100, frames, noise, first=1000)
     run = make_training(network, sequences, batches=6, epochs=6, learning_rate=0.01)
-    untrained = training.closed_loop_scores(network, unseen.measurements, unseen.positions)
+    untrained = training.closed_loop_scores(network, one_replicate(unseen))
     while run.epoch < 6:
         run.run_epoch()
-    jaccard, error = training.closed_loop_scores(network, unseen.measurements, unseen.positions)
+    jaccard, error = training.closed_loop_scores(network, one_replicate(unseen))
     start = unseen.positions[:, 0]
     frozen = scores_of(controls.frozen(unseen.measurements, start)[0], unseen.positions)
     assert jaccard > frozen[0] + 0.01
@@ -327,5 +457,5 @@ def test_scores_of_a_network_are_those_of_its_tracks_whatever_the_blocks(monkeyp
         expected.append([links.link_jaccard(matching).jaccard.mean(), np.sqrt(squared.mean())])
     for at_a_time in (300, 6):
         monkeypatch.setattr(training, "_TRACKED_AT_A_TIME", at_a_time)
-        found = training.closed_loop_scores(network, made.measurements, made.positions)
+        found = training.closed_loop_scores(network, one_replicate(made))
         assert np.transpose(found) == pytest.approx(np.array(expected), rel=1e-4)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mpt.errors import InputError
-from mpt.transformer.geometric import Architecture, IncrementalDecoding, Transformer
+from mpt.transformer.geometric import Architecture, Transformer
 
 FRAMES = 8
 SEQUENCES = 3
@@ -49,7 +49,7 @@ def make_scene(particles=2, replicates=1, seed=0, frames=FRAMES):
 @torch.no_grad()
 def closed_loop(network, z, start):
     """Track in double precision, in inner coordinates, frame by frame."""
-    decoding = IncrementalDecoding(network, z.shape)
+    decoding = network.decoding(z.shape)
     tracks = torch.empty_like(z)
     tracks[:, :, 0] = start
     for t in range(z.shape[2]):
@@ -257,7 +257,7 @@ def test_observing_frames_together_gives_the_tracks_of_observing_them_in_turn(
     network = make_network(encoder_lookback=encoder_lookback).double()
     z, start = make_scene()
     expected = closed_loop(network, z, start)
-    decoding = IncrementalDecoding(network, z.shape)
+    decoding = network.decoding(z.shape)
     with torch.no_grad():
         for t in range(FRAMES):
             if t % frames_at_a_time == 0:

@@ -212,7 +212,7 @@ def test_the_whole_network_is_counted_as_by_hand():
 def test_the_multiplications_are_those_of_torchs_own_counter():
     scene = torch.rand(1, 1, 4, 2, 2)
     network = Transformer(ARCHITECTURE, 1).requires_grad_(False)
-    for call in (Call(network), Call(lambda z, x: network.track(z, x[:, :, 0]))):
+    for call in (Call(network), Call(lambda z, x: network.follow(z, x[:, :, 0]))):
         call.network = network
         # It does not see into the fused kernel.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
@@ -260,7 +260,8 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
     path = tmp_path / "operations.parquet"
     names = ("particles", "frames", "dimension", "heads", "encoder_layers", "decoder_layers")
     flags = [f"--{name.replace('_', '-')}={getattr(ARCHITECTURE, name)}" for name in names]
-    flags += ["--feedforward=24", "--pointers=2", "--together=3", "--lookbacks", "2", "1"]
+    flags += ["--network=geometric", "--feedforward=24", "--pointers=2", "--together=3"]
+    flags += ["--lookbacks", "2", "1"]
     result = run_script("profile_transformer.py", *flags, "--output", path)
     assert result.returncode == 0, result.stderr
     with TableReader(path, OPERATIONS) as reader:
@@ -270,6 +271,7 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
     both = replace(ARCHITECTURE, encoder_lookback=2, decoder_lookback=2)
     assert (rows["flops"][1], rows["macs"][1]) == incremental(both, 6)
     assert (rows["flops"][3], rows["macs"][3]) == re_encoded(both, 6)
+    assert set(rows["tracker"]) == {"geometric"}
     assert set(rows["source"]) == {"fvcore"}
     assert (rows["seconds"] > 0).all()
     assert (rows["seconds_together"] > 0).all()
@@ -278,6 +280,6 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
 
 
 def test_heads_that_do_not_divide_the_dimension_are_refused(refusal, tmp_path):
-    flags = "--particles 2 --frames 6 --lookbacks 1 --dimension 16 --heads 3 --encoder-layers 1"
-    flags += " --decoder-layers 1 --feedforward 8 --pointers 2"
+    flags = "--network geometric --particles 2 --frames 6 --lookbacks 1 --dimension 16 --heads 3"
+    flags += " --encoder-layers 1 --decoder-layers 1 --feedforward 8 --pointers 2"
     assert "heads 3" in refusal("profile_transformer.py", *flags.split(), output=tmp_path / "t.parquet")

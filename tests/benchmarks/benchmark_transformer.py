@@ -43,6 +43,8 @@ from mpt.transformer.geometric import Architecture, Transformer
 SEED = 4242
 MOTION = {"particles": 2, "process_noise": 1.5, "initial_spread": 5, "drift_spread": 0.1}
 REPLICATES = 5
+# The network that is measured, and what it sees and learns from.
+GEOMETRIC = {"network": "geometric", "encoder_sees": "past", "augment": "rotations"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class Bench:
     def train(self, dataset: Path, replicates: int, **changes) -> tuple[Path, float]:
         """Return a model with the seconds that its training took, start-up and validation included."""
         output = self.directory / f"{dataset.name}_{len(list(self.directory.iterdir()))}" / "model.pt"
-        flags = {**self.network, **self.training, "seed": SEED, **changes, "replicates": replicates}
+        flags = {**GEOMETRIC, **self.network, **self.training, "seed": SEED, **changes}
+        flags["replicates"] = replicates
         if self.quick:
             flags["epochs"] = 1
         return output, self.run("train.py", output, dataset=dataset, **flags)

@@ -19,7 +19,8 @@ from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_handles import get_shape
 from torch import nn
 
-from mpt.transformer.geometric import Architecture, IncrementalDecoding, Transformer
+from mpt.transformer.network import PAST, Architecture, Network
+from mpt.transformer.networks import make_network
 
 
 class Operations(NamedTuple):
@@ -30,7 +31,11 @@ class Operations(NamedTuple):
 
 
 def incremental(architecture: Architecture, frames: int) -> Operations:
-    """Count the tracking of one sequence by track_frame_by_frame: each frame is encoded and decoded once."""
+    """Count the tracking of one sequence by track_frame_by_frame: each frame is encoded and decoded once.
+
+    Raises ValueError if the encoder sees the future.
+    """
+    _require_past(architecture)
     windows = Counter(
         (min(t + 1, architecture.encoder_lookback), min(t, architecture.decoder_lookback))
         for t in range(frames)
@@ -39,26 +44,27 @@ def incremental(architecture: Architecture, frames: int) -> Operations:
 
 
 def re_encoded(architecture: Architecture, frames: int) -> Operations:
-    """Count the tracking of one sequence by track_by_re_encoding. Raises ValueError if K_D > K_E."""
+    """Count the tracking of one sequence by track_by_re_encoding.
+
+    Raises ValueError if K_D > K_E or if the encoder sees the future.
+    """
+    _require_past(architecture)
     windows = Counter((len(seen), len(fed_back)) for seen, fed_back in _windows(architecture, frames))
     return _total((_re_encoded_frame(architecture, *window), number) for window, number in windows.items())
 
 
-def track_frame_by_frame(
-    network: Transformer, measurements: torch.Tensor, initial: torch.Tensor
-) -> torch.Tensor:
-    """As Transformer.track, but no frame is encoded before it is tracked."""
-    return network.track(measurements, initial, frames_at_a_time=1)
+def track_frame_by_frame(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
+    """As Network.follow, but no frame is encoded before it is tracked."""
+    return network.follow(measurements, initial, frames_at_a_time=1)
 
 
 @torch.no_grad()
-def track_by_re_encoding(
-    network: Transformer, measurements: torch.Tensor, initial: torch.Tensor
-) -> torch.Tensor:
-    """As Transformer.track, but each frame sends the last K_E frames and K_D outputs through the network.
+def track_by_re_encoding(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
+    """As Network.follow, but each frame sends the last K_E frames and K_D outputs through the network.
 
     So Fig. 1 reads, and nothing is kept from frame to frame. All layers see the same window, where those of
-    track, which encodes each frame once, see further back the deeper they are.
+    follow, which encodes each frame once, see further back the deeper they are. Each window is a scene of its
+    own: time begins at its first detections, coordinates at its first outputs.
     """
     outputs = torch.empty_like(measurements)
     outputs[:, :, 0] = initial
@@ -91,6 +97,11 @@ def by_operator(module: nn.Module, *inputs: torch.Tensor) -> Counter:
     if unknown:
         raise NotImplementedError(f"no count is known of the operators {unknown}")
     return counted
+
+
+def _require_past(architecture: Architecture) -> None:
+    if architecture.encoder_sees != PAST:
+        raise ValueError(f"frames that come one by one to an encoder that sees {architecture.encoder_sees}")
 
 
 def _total(parts: Iterable[tuple[Operations, int]]) -> Operations:
@@ -131,8 +142,8 @@ def _re_encoded_frame(architecture: Architecture, measured: int, fed_back: int) 
     return count(_network(architecture, measured, fed_back), scene, scene[:, :, :fed_back])
 
 
-def _network(architecture: Architecture, encoder_lookback: int, decoder_lookback: int) -> Transformer:
-    return Transformer(
+def _network(architecture: Architecture, encoder_lookback: int, decoder_lookback: int) -> Network:
+    return make_network(
         replace(architecture, encoder_lookback=encoder_lookback, decoder_lookback=decoder_lookback), 1
     )
 
@@ -143,7 +154,7 @@ def _scene(architecture: Architecture, frames: int) -> torch.Tensor:
 
 
 class _Track(nn.Module):
-    def __init__(self, network: Transformer):
+    def __init__(self, network: Network):
         super().__init__()
         self.network = network
 
@@ -154,11 +165,11 @@ class _Track(nn.Module):
 class _Frame(nn.Module):
     """The last frame of a scene in track_frame_by_frame; those before are in the caches."""
 
-    def __init__(self, network: Transformer, scene: torch.Tensor):
+    def __init__(self, network: Network, scene: torch.Tensor):
         super().__init__()
         self.network = network
         self.frame = network.frame_of_reference(scene[:, :, 0])
-        self.decoding = IncrementalDecoding(network, scene.shape)
+        self.decoding = network.decoding(scene.shape)
         self.last = scene.shape[2] - 1
         with torch.no_grad():
             for t, measurements in enumerate(self.frame.inward(scene[:, :, :-1]).split(1, 2)):

@@ -10,17 +10,19 @@ from pathlib import Path
 import torch
 
 from mpt.errors import InputError
-from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer.network import Network
+from mpt.transformer.networks import NETWORKS, name_of
 
-FORMAT = "multiple-particle-tracking transformer 3"
+FORMAT = "multiple-particle-tracking transformer 4"
 
 
-def save_model(path: str | os.PathLike, network: Transformer, parameters: dict) -> None:
+def save_model(path: str | os.PathLike, network: Network, parameters: dict) -> None:
     """Write a network with all its replicates and the parameters (plain JSON values) that made it."""
     write_whole(
         path,
         {
             "format": FORMAT,
+            "kind": name_of(network),
             "architecture": asdict(network.architecture),
             "replicates": network.replicates,
             "parameters": parameters,
@@ -29,7 +31,7 @@ def save_model(path: str | os.PathLike, network: Transformer, parameters: dict) 
     )
 
 
-def load_model(path: str | os.PathLike, device: torch.device) -> tuple[Transformer, dict]:
+def load_model(path: str | os.PathLike, device: torch.device) -> tuple[Network, dict]:
     """Return the network and the parameters that made it.
 
     Raises InputError, naming the file, if it is unreadable or not a model of this project.
@@ -38,7 +40,8 @@ def load_model(path: str | os.PathLike, device: torch.device) -> tuple[Transform
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise InputError(f"{path}: not a model file of this project")
     try:
-        network = Transformer(Architecture(**contents["architecture"]), contents["replicates"])
+        kind = NETWORKS[contents["kind"]]
+        network = kind(kind.Architecture(**contents["architecture"]), contents["replicates"])
         network.load_state_dict(contents["network"])
         parameters = contents["parameters"]
     except (KeyError, TypeError, RuntimeError, InputError) as error:

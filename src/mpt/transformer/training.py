@@ -8,11 +8,11 @@ data only.) An untrained network loses its particles now and then, and from two 
 there is nothing to learn; so where a track strays from its particle by more than `rescue_distance`, all
 tracks of that experiment are put back on the truth. Once it tracks, that hardly happens.
 
-Teacher forcing feeds back the truth always.
+Teacher forcing feeds back the truth always, after the start.
 
-The loss is the squared distance to that particle plus `association_weight` times −log of the weight that
-the pointers give to that particle's detections: the mean position and the association have the same
-optimum, and the second says at once which detection was the wrong one.
+The loss is the squared distance to that particle. Where a network points at detections, `association_weight`
+times −log of the weight that the pointers give to that particle's detections is added: the mean position and
+the association have the same optimum, and the second says at once which detection was the wrong one.
 
 Replicates are independent: each has its own data, its own random streams and its own gradient, whatever
 others are trained beside it. An epoch's randomness is derived from the seed and the epoch's number, so that
@@ -28,10 +28,12 @@ from torch.nn import functional
 
 from mpt.errors import InputError
 from mpt.matching import match, matched_distances
-from mpt.transformer.geometric import IncrementalDecoding, Transformer
+from mpt.transformer.network import Network, is_far
 
 CLOSED_LOOP, TEACHER_FORCING = "closed_loop", "teacher_forcing"
 MODES = (CLOSED_LOOP, TEACHER_FORCING)
+NO_AUGMENTATION, ROTATIONS = "none", "rotations"
+AUGMENTATIONS = (NO_AUGMENTATION, ROTATIONS)
 
 _BETAS = (0.9, 0.98)
 # Bounds the loss of a pointer that is wholly on the wrong detection.
@@ -46,14 +48,21 @@ class Sequences:
     """Sequences to learn from, R replicates of E experiments each, in the units of the data.
 
     measurements (R, E, T, N, 2): shuffled detections z. truth (R, E, T, N, 2): positions y. detection
-    (R, E, T, N): the index of each particle's detection in its frame.
+    (R, E, T, N): the index of each particle's detection in its frame. initial (R, E, N, 2): where tracks
+    start, the true positions of frame 0 where they are known.
     """
 
     measurements: np.ndarray
     truth: np.ndarray
     detection: np.ndarray
+    initial: np.ndarray
 
-    def length_scale(self) -> np.ndarray:
+    def extent(self) -> np.ndarray:
+        """Return (R,): root mean square, per axis, of positions about the mean of their scene's starts."""
+        apart = self.truth - self.initial.mean(2)[:, :, None, None]
+        return np.sqrt(np.mean(apart**2, axis=(1, 2, 3, 4)))
+
+    def step_scale(self) -> np.ndarray:
         """Return (R,): root mean square, per axis, of a detection about its particle one frame earlier."""
         found = np.take_along_axis(self.measurements, self.detection[..., None].astype(np.intp), axis=3)
         apart = found[:, :, 1:] - self.truth[:, :, :-1]
@@ -64,10 +73,11 @@ class Sequences:
 class Schedule:
     """How to train; the same for every size of the training set.
 
-    mode: one of MODES. epochs: passes over the batches. learning_rate rises over the first warmup_fraction
-    of the steps, then falls to zero along half a cosine. rescue_distance: in length scales.
-    association_weight: of the second term of the loss. weight_decay is AdamW's, gradient_clip the greatest
-    norm of a replicate's gradient.
+    mode: one of MODES. epochs: passes over the batches; 0 leaves the network untrained. learning_rate rises
+    over the first warmup_fraction of the steps, then falls to zero along half a cosine. augment: one of
+    AUGMENTATIONS; rotations turn and mirror every sequence anew in each epoch. rescue_distance: in step
+    scales of the Sequences. association_weight: of the second term of the loss, None for a network without
+    pointers. weight_decay is AdamW's, gradient_clip the greatest norm of a replicate's gradient.
     """
 
     mode: str
@@ -76,9 +86,10 @@ class Schedule:
     learning_rate: float
     warmup_fraction: float
     rescue_distance: float
-    association_weight: float
+    association_weight: float | None
     weight_decay: float
     gradient_clip: float
+    augment: str = ROTATIONS
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -98,12 +109,15 @@ class Divergence(InputError):
 class Training:
     """A network in training; `epoch` epochs are done."""
 
-    # An epoch whose loss is this many times that of the untrained network has diverged.
+    # An epoch whose loss is this many times that of the untrained network has diverged. An untrained network
+    # may be very good where the truth is fed back, so what counts is at least the loss of a detection that is
+    # taken for where its particle was.
     _GROWN = 3.0
+    _LEAST_UNTRAINED = 2.0
 
     def __init__(
         self,
-        network: Transformer,
+        network: Network,
         sequences: Callable[[int], Sequences],
         schedule: Schedule,
         seed: int,
@@ -112,12 +126,25 @@ class Training:
         """Take the sequences of epoch 0, 1, … from `sequences`: the same each time, or fresh ones.
 
         Replicate r draws from streams keyed by (seed + r, epoch). Sets the network's length scale from epoch
-        0.
+        0; scenes that reach far in it are trained on in float64.
+
+        Raises InputError if nothing moves, so that there is no unit of length.
         """
         self.network = network.to(device)
         self.schedule, self.seed, self.device = schedule, seed, device
         self._sequences = sequences
-        network.length_scale.copy_(torch.from_numpy(sequences(0).length_scale()))
+        first = sequences(0)
+        steps = first.step_scale()
+        if not (steps > 0).all():
+            raise InputError(
+                f"replicate {int(np.argmin(steps > 0))} has nothing to learn: every detection lies where its "
+                "particle was one frame earlier, so that there is no unit of length"
+            )
+        network.length_scale.copy_(torch.from_numpy(network.unit_of_length(first)))
+        if is_far(network, *(torch.from_numpy(x).to(device) for x in (first.measurements, first.initial))):
+            network.double()
+        # The step scale in the network's units of length.
+        self._step_scale = torch.from_numpy(steps).to(network.length_scale) / network.length_scale
         self._optimiser = torch.optim.AdamW(
             network.parameters(), lr=schedule.learning_rate, betas=_BETAS, weight_decay=schedule.weight_decay
         )
@@ -140,7 +167,7 @@ class Training:
         self.epoch, self._untrained_losses = state["epoch"], state["untrained_losses"]
 
     def run_epoch(self) -> np.ndarray:
-        """Train one epoch; returns the mean loss (R,) in squared length scales.
+        """Train one epoch; returns the mean loss (R,) in squared step scales.
 
         Raises Divergence, naming the step and replicate.
         """
@@ -149,9 +176,9 @@ class Training:
             for replicate in range(self.network.replicates)
         ]
         sequences = self._sequences(self.epoch)
-        measurements, truth = self._inner_coordinates(sequences, streams)
+        measurements, truth, initial = self._inner_coordinates(sequences, streams)
         owners = self._owners(sequences)
-        outputs = self._outputs(measurements, truth)
+        outputs = self._outputs(measurements, truth, initial)
         particles = self._particles(outputs, truth)
         inputs = (measurements, outputs[:, :, :-1], owners)
         targets = (torch.take_along_dim(truth[:, :, 1:], particles, dim=3), particles)
@@ -165,36 +192,47 @@ class Training:
             step = self.epoch * self.schedule.batches + len(losses)
             losses.append(self._step(step, *(_take(x, batch) for x in (*inputs, *targets))))
         mean = torch.stack(losses).mean(0)
-        _require(mean <= self._GROWN * self._untrained_losses, "loss has grown to", step, mean)
+        untrained = self._untrained_losses.clamp(min=self._LEAST_UNTRAINED)
+        _require(mean <= self._GROWN * untrained, "loss has grown to", step, mean)
         self.epoch += 1
         return mean.cpu().numpy()
 
-    def _inner_coordinates(self, sequences: Sequences, streams) -> tuple[torch.Tensor, torch.Tensor]:
-        # Isotropic motion has no preferred direction: turn and mirror every sequence anew.
-        turns = torch.from_numpy(np.stack([_rotations(sequences.truth.shape[1], s) for s in streams])).float()
-        truth = torch.from_numpy(sequences.truth).to(self.device)
-        frame = self.network.frame_of_reference(truth[:, :, 0])
-        return tuple(
-            torch.einsum("reij,retnj->retni", turns.to(self.device), frame.inward(x))
-            for x in (torch.from_numpy(sequences.measurements).to(self.device), truth)
-        )
+    def _inner_coordinates(self, sequences: Sequences, streams) -> tuple[torch.Tensor, ...]:
+        """Return measurements, truth and the starts (R, E, 1, N, 2), augmented."""
+        found = [
+            torch.from_numpy(x).to(self.device)
+            for x in (sequences.measurements, sequences.truth, sequences.initial[:, :, None])
+        ]
+        frame = self.network.frame_of_reference(found[2][:, :, 0])
+        found = [frame.inward(x) for x in found]
+        if self.schedule.augment == NO_AUGMENTATION:
+            return tuple(found)
+        # Isotropic motion has no preferred direction.
+        turns = np.stack([_rotations(sequences.truth.shape[1], stream) for stream in streams])
+        turns = torch.from_numpy(turns).to(found[0])
+        return tuple(torch.einsum("reij,retnj->retni", turns, x) for x in found)
 
     @torch.no_grad()
-    def _outputs(self, measurements: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    def _outputs(
+        self, measurements: torch.Tensor, truth: torch.Tensor, initial: torch.Tensor
+    ) -> torch.Tensor:
+        fed_back = torch.cat([initial, truth[:, :, 1:]], 2)
         if self.schedule.mode == TEACHER_FORCING:
-            return truth
+            return fed_back
         at_a_time = max(1, _TRACKED_AT_A_TIME // len(truth))
-        parts = zip(measurements.split(at_a_time, 1), truth.split(at_a_time, 1), strict=True)
+        parts = zip(*(x.split(at_a_time, 1) for x in (measurements, truth, fed_back)), strict=True)
         return torch.cat([self._closed_loop(*part) for part in parts], 1)
 
-    def _closed_loop(self, measurements: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        decoding = IncrementalDecoding(self.network, measurements.shape)
+    def _closed_loop(self, measurements: torch.Tensor, truth: torch.Tensor, outputs: torch.Tensor):
+        """Return outputs (R, E, T, N, 2), from frame 1 on replaced by the network's own."""
+        decoding = self.network.decoding(measurements.shape)
         decoding.observe(measurements)
-        outputs = truth.clone()
+        outputs = outputs.clone()
+        furthest = self.schedule.rescue_distance * self._step_scale[:, None]
         for t in range(1, truth.shape[2]):
             found = decoding.positions_after(outputs[:, :, t - 1], t)
             _require(torch.isfinite(found), "tracks are", self.epoch * self.schedule.batches)
-            lost = self._distances(found, truth[:, :, t]).amax(-1) > self.schedule.rescue_distance
+            lost = self._distances(found, truth[:, :, t]).amax(-1) > furthest
             outputs[:, :, t] = torch.where(lost[..., None, None], truth[:, :, t], found)
         return outputs
 
@@ -207,7 +245,7 @@ class Training:
     def _owners(self, sequences: Sequences) -> torch.Tensor:
         """Return (R, E, T, N, N), one-hot: whose each detection is."""
         owners = torch.from_numpy(np.argsort(sequences.detection, axis=3)).to(self.device)
-        return functional.one_hot(owners, owners.shape[3]).float()
+        return functional.one_hot(owners, owners.shape[3]).to(self.network.length_scale.dtype)
 
     def _particles(self, outputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         """Return (R, E, T − 1, N, 1): the particle that each output but the last is matched to."""
@@ -236,11 +274,17 @@ class Training:
             yield part[0].shape[1] / experiments * self._losses(*part)
 
     def _losses(self, measurements, outputs, owners, targets, particles) -> torch.Tensor:
-        found, weights = self.network.positions_and_owners(measurements, outputs, owners)
-        squared = (found - targets).square().sum(-1)
+        weight = self.schedule.association_weight
+        if weight is None:
+            found = self.network.positions_after(measurements, outputs)
+        else:
+            found, weights = self.network.positions_and_owners(measurements, outputs, owners)
+        squared = (found - targets).square().sum(-1) / self._step_scale.square()[:, None, None, None]
+        if weight is None:
+            return squared.mean((1, 2, 3))
         right = torch.take_along_dim(weights, particles, dim=-1)[..., 0]
         missed = -torch.log(right + _LEAST_WEIGHT)
-        return (squared + self.schedule.association_weight * missed).mean((1, 2, 3))
+        return (squared + weight * missed).mean((1, 2, 3))
 
     def _clip(self) -> torch.Tensor:
         """Shorten long gradients; returns how long they were (R,)."""
@@ -253,12 +297,10 @@ class Training:
         return norms
 
 
-def closed_loop_scores(
-    network: Transformer, measurements: np.ndarray, truth: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the link Jaccard and the position error (R,) of every replicate on sequences (B, T, N, 2)."""
+def closed_loop_scores(network: Network, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    """Return the link Jaccard and the position error (R,) of every replicate on Sequences of R = 1."""
     jaccard, error = [], []
-    for tracks, true in _tracked(network, measurements, truth):
+    for tracks, true in _tracked(network, sequences):
         matching = match(tracks, true)
         shape = (network.replicates, -1)
         jaccard.append(_link_jaccard(matching).reshape(shape))
@@ -278,16 +320,13 @@ def _position_error(distances: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(distances[:, 1:] ** 2, axis=(1, 2)))
 
 
-def _tracked(network: Transformer, measurements, truth) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _tracked(network: Network, sequences: Sequences) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     device = network.length_scale.device
     at_a_time = max(1, _TRACKED_AT_A_TIME // network.replicates)
-    for start in range(0, len(measurements), at_a_time):
-        chosen = slice(start, start + at_a_time)
-        scene, true = (
-            torch.from_numpy(x[chosen]).to(device).expand(network.replicates, *x[chosen].shape)
-            for x in (measurements, truth)
-        )
-        tracks = network.track(scene, true[:, :, 0])
+    whole = (sequences.measurements, sequences.initial, sequences.truth)
+    for part in zip(*(torch.from_numpy(x).to(device).split(at_a_time, 1) for x in whole), strict=True):
+        scene, initial, true = (x.expand(network.replicates, *x.shape[1:]) for x in part)
+        tracks = network.track(scene, initial)
         yield tracks.flatten(0, 1).cpu().numpy(), true.flatten(0, 1).cpu().numpy()
 
 
