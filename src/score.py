@@ -16,12 +16,14 @@ from command_line import (
     positive_float,
     run,
 )
+from mpt.scoring.definitions import needs_a_length, total_noise
 from mpt.scoring.isbi import CHALLENGE_GATE
-from mpt.scoring.scores import score_tracks, total_noise
+from mpt.scoring.scores import score_tracks
 from mpt.tables.dataset import (
     MEASUREMENTS,
     TRUTH,
     check_same_dataset,
+    check_same_experiments,
     dataset_parameters,
     read_measurements,
     read_truth,
@@ -88,6 +90,9 @@ def main() -> None:
     dataset = dataset_parameters(arguments.truth, TRUTH)
     if dataset["frames"] < 2:
         raise InputError(f"{arguments.truth}: one frame has no links to score")
+    problem = needs_a_length(dataset)
+    if problem:
+        raise InputError(f"{arguments.truth}: {problem}")
     tolerance = arguments.tolerance * total_noise(dataset)
 
     parameters = {
@@ -135,9 +140,7 @@ def _score(truth_path, measurements_path, tracks_path, tolerance):
     )
     for truth, (measured, measurements), tracks in blocks:
         for path, experiments in ((measurements_path, measured), (tracks_path, tracks.experiments)):
-            if not np.array_equal(truth.experiments, experiments):
-                missing = np.setxor1d(truth.experiments, experiments)[0]
-                raise InputError(f"{truth_path} and {path}: experiment {missing} is in only one of them")
+            check_same_experiments(truth_path, truth.experiments, path, experiments)
         yield (
             truth.experiments,
             score_tracks(
