@@ -32,7 +32,7 @@ def test_the_table_of_scores_has_these_columns_in_this_order():
 
 def test_the_schema_of_the_config_allows_each_score_but_counts_of_links():
     schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
-    named = schema["$defs"]["scores"]["items"]["enum"]
+    named = schema["$defs"]["score"]["enum"]
     links = {"true_positives", "false_positives", "false_negatives"}
     assert named == [name for name in SCORES if name not in links]
 
