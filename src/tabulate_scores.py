@@ -1,6 +1,6 @@
 """Tabulate what a figure of scores draws: per curve and x the mean of each score and its 95 % interval.
 
-Beside it stand the median training's mean and, where it is said what counts as failed, how many trainings did.
+Beside it stand the median training's mean and, where it is said what counts as failed, how many failed.
 """
 
 from collections.abc import Sequence

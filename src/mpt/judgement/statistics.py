@@ -70,7 +70,7 @@ class _Spread:
         return _quantile(p, self.sequence_freedom) * math.sqrt(self.sequences)
 
     def half_width(self, p: float, side: int) -> float:
-        """Reach of the interval that leaves out the mean with probability p, below it (side −1) or above (+1)."""
+        """Reach below (side −1) or above (+1) of the interval that leaves out the mean with probability p."""
         if not self.replicates:
             return self.sequence_half_width(p)
         quantile = _without_skewness(-side * _quantile(p, self.replicate_freedom), self.skewness)

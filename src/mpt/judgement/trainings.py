@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy import special
 
 from mpt.judgement.statistics import LEVEL
 
@@ -34,7 +34,9 @@ def failed(scores: np.ndarray, below_median_by: float, better: int) -> np.ndarra
 
 def failure_rate(failures: int, trainings: int) -> FailureRate:
     """Return the rate of failures with its 95 % interval by Clopper & Pearson (1934)."""
-    low, high = binomtest(failures, trainings).proportion_ci(LEVEL, "exact")
+    tail = (1 - LEVEL) / 2
+    low = special.betaincinv(failures, trainings - failures + 1, tail) if failures else 0.0
+    high = special.betaincinv(failures + 1, trainings - failures, 1 - tail) if failures < trainings else 1.0
     return FailureRate(trainings, failures, float(low), float(high))
 
 

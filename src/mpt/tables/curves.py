@@ -5,8 +5,8 @@ import pyarrow as pa
 from mpt.tables.files import make_table
 
 # What a figure of scores draws: a curve's number and name, a point's x, and the mean over test sequences and
-# replicates between the ends of its 95 % interval; the mean of the median replicate; how many replicates failed and the
-# 95 % interval of that rate, null where nothing was trained or it was not asked.
+# replicates between the ends of its 95 % interval; the mean of the median replicate; how many replicates
+# failed, and the 95 % interval of that rate, null where nothing was trained or it was not asked.
 CURVES = make_table(
     "curves",
     {"score": pa.string(), "curve": pa.int16(), "x": pa.float64()},
