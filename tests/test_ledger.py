@@ -151,3 +151,11 @@ def test_a_limit_over_x_with_zero_or_over_unequal_samples_is_refused(small):
         StudyError, match=r"^claims\.mine: .* different numbers of experiments: 11, 14, 17, 20$"
     ):
         ledger(config, plan(config))
+
+
+def test_a_claim_about_operations_that_may_not_be_counted_is_refused(config):
+    config["claims"]["7f"] |= {"curve": "mht, assignment"}
+    with pytest.raises(
+        StudyError, match=r"^claims\.7f\.curve: the operations of 'mht, assignment' are counted"
+    ):
+        ledger(config, plan(config))

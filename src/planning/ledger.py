@@ -11,6 +11,8 @@ from planning.studies import Curve, Plan, StudyError
 
 # How profile_transformer.py lets the transformer track.
 TRANSFORMER_VARIANTS = ("incremental", "re_encoded")
+# Branch and bound takes operations that no formula gives: without hardware counters they are null.
+UNCOUNTED = ("mht, assignment",)
 # The least x that a test makes sense of: of scores, and of counted operations.
 OF_SCORES = {"difference": 1, "trend": 2, "rise": 1, "variation": 2, "returns": 3, "limit": 4}
 OF_OPERATIONS = {"exponential": 3, "linear": 3, "crossing": 2}
@@ -111,6 +113,11 @@ def _points(config: dict, plan: Plan, path: str, figure: str, label: str) -> lis
         labels = [f"mht, {solver}" for solver in counts["solvers"]]
         labels += [f"transformer, {variant}" for variant in TRANSFORMER_VARIANTS]
         curves = {label: [(lookback,) for lookback in sorted(counts["lookbacks"])] for label in labels}
+    if figure not in plan.curves and label in UNCOUNTED:
+        raise StudyError(
+            f"{path}: the operations of {label!r} are counted only where the processor lets them be; a claim "
+            "needs a curve that is counted everywhere, such as 'mht, enumerate'"
+        )
     if label not in curves:
         raise StudyError(f"{path}: {figure} has no curve {label!r}; it has {', '.join(map(repr, curves))}")
     return curves[label]
