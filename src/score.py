@@ -5,6 +5,9 @@ table begins with these two columns and holds all the trackers. Positions and di
 dataset.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
 from command_line import (
@@ -72,42 +75,62 @@ def main() -> None:
     parser.add_argument("--output", type=output_file, required=True, help="scores.parquet to write")
     arguments = parser.parse_args()
 
-    trackers, replicates = arguments.tracker, arguments.replicate
+    score(
+        truth=arguments.truth,
+        tracks=arguments.tracks,
+        trackers=arguments.tracker,
+        replicates=arguments.replicate,
+        measurements=arguments.measurements,
+        tolerance_sigmas=arguments.tolerance,
+        output=arguments.output,
+    )
+
+
+def score(
+    *,
+    truth: Path,
+    tracks: Sequence[Path],
+    output: Path,
+    tolerance_sigmas: float,
+    trackers: Sequence[str] | None = None,
+    replicates: Sequence[int] | None = None,
+    measurements: Path | None = None,
+) -> None:
+    """Write the scores of tracks on a dataset as a table.
+
+    With a tracker's name and a replicate for each file of tracks the table is of several trackers; without
+    both it is of one. measurements: by default those beside the truth. Raises InputError if the files do not
+    belong together, or if the dataset gives scores no length.
+    """
     if trackers is None and replicates is None:
-        if len(arguments.tracks) > 1:
+        if len(tracks) > 1:
             raise InputError("several --tracks need as many --tracker and --replicate")
         table, keys = SCORES, [()]
     else:
-        table, keys = TRACKER_SCORES, _tracker_keys(len(arguments.tracks), trackers, replicates)
-    measurements = arguments.measurements or arguments.truth.with_name("measurements.parquet")
-    check_same_dataset(
-        {
-            arguments.truth: TRUTH,
-            measurements: MEASUREMENTS,
-            **dict.fromkeys(arguments.tracks, TRACKS),
-        }
-    )
-    dataset = dataset_parameters(arguments.truth, TRUTH)
+        table, keys = TRACKER_SCORES, _tracker_keys(len(tracks), trackers, replicates)
+    measurements = measurements or truth.with_name("measurements.parquet")
+    check_same_dataset({truth: TRUTH, measurements: MEASUREMENTS, **dict.fromkeys(tracks, TRACKS)})
+    dataset = dataset_parameters(truth, TRUTH)
     if dataset["frames"] < 2:
-        raise InputError(f"{arguments.truth}: one frame has no links to score")
+        raise InputError(f"{truth}: one frame has no links to score")
     problem = needs_a_length(dataset)
     if problem:
-        raise InputError(f"{arguments.truth}: {problem}")
-    tolerance = arguments.tolerance * total_noise(dataset)
+        raise InputError(f"{truth}: {problem}")
+    tolerance = tolerance_sigmas * total_noise(dataset)
 
     parameters = {
         "dataset": dataset,
         "tolerance": tolerance,
-        "tolerance_sigmas": arguments.tolerance,
+        "tolerance_sigmas": tolerance_sigmas,
         "isbi_gate": CHALLENGE_GATE,
         "tracks": [
             {**dict(zip(table.key, key, strict=False)), "parameters": _tracker_parameters(path)}
-            for key, path in zip(keys, arguments.tracks, strict=True)
+            for key, path in zip(keys, tracks, strict=True)
         ],
     }
-    with TableWriter(arguments.output, table, parameters) as writer:
-        for key, path in sorted(zip(keys, arguments.tracks, strict=True)):
-            for experiments, columns in _score(arguments.truth, measurements, path, tolerance):
+    with TableWriter(output, table, parameters) as writer:
+        for key, path in sorted(zip(keys, tracks, strict=True)):
+            for experiments, columns in _score(truth, measurements, path, tolerance):
                 repeated = {
                     name: np.full(len(experiments), value)
                     for name, value in zip(table.key, key, strict=False)
@@ -115,7 +138,9 @@ def main() -> None:
                 writer.write({**repeated, "experiment": experiments, **columns})
 
 
-def _tracker_keys(files: int, trackers: list[str] | None, replicates: list[int] | None) -> list[tuple]:
+def _tracker_keys(
+    files: int, trackers: Sequence[str] | None, replicates: Sequence[int] | None
+) -> list[tuple]:
     for flag, values in (("--tracker", trackers), ("--replicate", replicates)):
         if len(values or ()) != files:
             raise InputError(f"{files} --tracks need as many {flag}, not {len(values or ())}")

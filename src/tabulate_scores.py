@@ -3,7 +3,8 @@
 Beside it stand the median training's mean and, where it is said what counts as failed, how many failed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -68,48 +69,71 @@ def main() -> None:
     if (arguments.failed_score is None) != (arguments.below_median_by is None):
         raise InputError("--failed-score and --below-median-by are given together or not at all")
 
-    wanted = {tuple(point[1:]) for curve in arguments.curves for point in curve["points"]}
-    names = list(dict.fromkeys([*arguments.columns, *filter(None, [arguments.failed_score])]))
-    scores = {}
-    for path in arguments.scores:
+    tabulate_scores(
+        scores=arguments.scores,
+        curves=arguments.curves,
+        columns=arguments.columns,
+        output=arguments.output,
+        failed_score=arguments.failed_score,
+        below_median_by=arguments.below_median_by,
+    )
+    write_csv(arguments.output, arguments.csv)
+
+
+def tabulate_scores(
+    *,
+    scores: Sequence[Path],
+    curves: Sequence[Mapping],
+    columns: Sequence[str],
+    output: Path,
+    failed_score: str | None = None,
+    below_median_by: float | None = None,
+) -> None:
+    """Write the table of curves from tables of scores; arguments are what the flags of main say.
+
+    Raises InputError if a point of a curve is in no table, or no law can be fitted to a curve.
+    """
+    wanted = {tuple(point[1:]) for curve in curves for point in curve["points"]}
+    names = list(dict.fromkeys([*columns, *filter(None, [failed_score])]))
+    found_on = {}
+    for path in scores:
         trackers = sorted(tracker for dataset, tracker in wanted if dataset == path.stem)
         for tracker, _, found in read_tracker_scores(path, trackers, names):
-            scores[path.stem, tracker] = found
-    missing = sorted(f"{tracker} on {dataset}" for dataset, tracker in wanted - scores.keys())
+            found_on[path.stem, tracker] = found
+    missing = sorted(f"{tracker} on {dataset}" for dataset, tracker in wanted - found_on.keys())
     if missing:
         raise InputError(f"no table of scores has {', '.join(missing)}")
 
     intervals = {
         (key, name): interval(found[name], (definitions.SCORES[name].low, definitions.SCORES[name].high))
-        for key, found in scores.items()
-        for name in arguments.columns
+        for key, found in found_on.items()
+        for name in columns
     }
     failures = {
-        key: _failures(found[arguments.failed_score], arguments.failed_score, arguments.below_median_by)
-        for key, found in scores.items()
-        if arguments.failed_score
+        key: _failures(found[failed_score], failed_score, below_median_by)
+        for key, found in found_on.items()
+        if failed_score
     }
     rows, laws = [], {}
-    for name in sorted(arguments.columns):
-        for number, curve in enumerate(arguments.curves):
+    for name in sorted(columns):
+        for number, curve in enumerate(curves):
             for x, *key in sorted(curve["points"]):
                 key = tuple(key)
-                found = scores[key][name]
+                found = found_on[key][name]
                 median = float(np.median(found.mean(axis=1)))
                 row = _point(name, number, curve, x, *key, found.shape, intervals[key, name], median)
                 rows.append(row | failures.get(key, {}))
-        for number, curve in enumerate(curve for curve in arguments.curves if curve["fit"]):
+        for number, curve in enumerate(curve for curve in curves if curve["fit"]):
             x, *keys = zip(*sorted(curve["points"]), strict=True)
             try:
-                law = scaling_law(x, [scores[key][name] for key in zip(*keys, strict=True)])
+                law = scaling_law(x, [found_on[key][name] for key in zip(*keys, strict=True)])
             except ValueError as error:
                 raise InputError(f"{curve['label']}: no law can be fitted: {error}") from error
             laws.setdefault(name, []).append(law._asdict())
-            rows += _fitted(name, len(arguments.curves) + number, curve, x, law)
-    parameters = {"columns": arguments.columns, "laws": laws}
-    with TableWriter(arguments.output, CURVES, parameters) as writer:
+            rows += _fitted(name, len(curves) + number, curve, x, law)
+    parameters = {"columns": columns, "laws": laws}
+    with TableWriter(output, CURVES, parameters) as writer:
         writer.write({name: _column([row[name] for row in rows]) for name in CURVES.schema.names})
-    write_csv(arguments.output, arguments.csv)
 
 
 def _failures(scores: np.ndarray, name: str, below_median_by: float) -> dict:
