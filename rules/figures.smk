@@ -4,6 +4,8 @@ import itertools
 import json
 from dataclasses import asdict
 
+from planning.statements import title
+
 
 def scores_of_study(wildcards) -> list[str]:
     datasets = {dataset for curve in PLAN.curves[wildcards.study] for _, dataset, _ in curve.points}
@@ -22,7 +24,8 @@ def tabulation_flags(wildcards) -> str:
 
 def drawing_flags(wildcards) -> str:
     study = CONFIG["studies"][wildcards.study]
-    return flags({key: study.get(key) for key in ("title", "x", "scale")} | style_flags())
+    said = {"title": title(CONFIG, PLAN, wildcards.study)}
+    return flags({key: study.get(key) for key in ("x", "scale")} | said | style_flags())
 
 
 def operations_drawing_flags(wildcards) -> str:

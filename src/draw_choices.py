@@ -13,7 +13,7 @@ from command_line import ArgumentParser, existing_file, run
 from mpt.drawing.verdict_map import VERDICTS, draw_verdicts
 from mpt.judgement.choices import ITSELF, distinct, findings
 from mpt.tables.files import TableReader
-from mpt.tables.verdicts import choice_axes, choices_table
+from mpt.tables.verdicts import choice_axes, choice_controls, choices_table
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     picture = json.loads(arguments.picture.read_text(encoding="utf-8"))
 
     axes = choice_axes(arguments.table)
-    with TableReader(arguments.table, choices_table(axes)) as reader:
+    with TableReader(arguments.table, choices_table(axes, choice_controls(arguments.table))) as reader:
         rows = reader.read()
     found = {}
     for place in range(len(rows["verdict"])):

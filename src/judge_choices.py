@@ -16,8 +16,9 @@ import judge_claims
 import score
 import simulate
 from command_line import ArgumentParser, call, existing_file, output_file, run
-from mpt.tables.files import TableReader, TableWriter
-from mpt.tables.verdicts import CLAIMS, choices_table
+from mpt.judgement import verdicts
+from mpt.tables.files import TableWriter
+from mpt.tables.verdicts import choices_table
 
 # Sequences and networks are small, and what is compared is made on the same kind of processor.
 DEVICE = ("--device", "cpu")
@@ -59,11 +60,19 @@ def main() -> None:
         ]
 
     keys = [(arguments.part, *each["choice"].values()) for each in work["choices"]]
-    with TableWriter(arguments.output, choices_table(axes), {"axes": axes}) as writer:
-        for key, columns in sorted(zip(keys, found, strict=True), key=lambda pair: pair[0]):
-            rows = len(columns["claim"])
-            choice = {axis: np.full(rows, value) for axis, value in zip(["part", *axes], key, strict=True)}
-            writer.write(choice | columns)
+    controls = list(dict.fromkeys(name for each in work["choices"] for name in verdicts.controls(each)))
+    table = choices_table(axes, controls)
+    with TableWriter(arguments.output, table, {"axes": axes}) as writer:
+        for key, rows in sorted(zip(keys, found, strict=True), key=lambda pair: pair[0]):
+            choice = {
+                axis: np.full(len(rows), value) for axis, value in zip(["part", *axes], key, strict=True)
+            }
+            for row in rows:
+                for control in controls:
+                    row.setdefault(f"{control}_mean", np.nan)
+                    row.setdefault(f"{control}_verdict", "")
+            names = [name for name in table.schema.names if name not in choice]
+            writer.write(choice | judge_claims.columns_of(rows, names))
 
 
 def train_model(directory: Path, model: str, flags: dict) -> None:
@@ -121,18 +130,12 @@ def track(directory: Path, data: Path, tracker: str, how: dict) -> list[Path]:
     return [path]
 
 
-def judge_choice(directory: Path, ledger: dict) -> dict[str, np.ndarray]:
-    """Return the columns of a choice's verdicts but for what the choice is."""
+def judge_choice(directory: Path, ledger: dict) -> list[dict]:
+    """Return the rows of a choice's verdicts."""
     curves = [points for figure in ledger["figures"].values() for points in figure["curves"].values()]
     datasets = sorted({dataset for points in curves for _, dataset, _ in points})
     scores = [directory / "scores" / f"{dataset}.parquet" for dataset in datasets]
-    path = directory / "claims.parquet"
-    texts = ["--csv", directory / "claims.csv", "--markdown", directory / "claims.md"]
-    flags = ["--scores", *scores, "--ledger", json.dumps(ledger), "--output", path, *texts]
-    call(judge_claims.main, "judge_claims.py", flags)
-    with TableReader(path, CLAIMS) as reader:
-        columns = reader.read()
-    return {name: columns[name] for name in choices_table([]).schema.names if name in columns}
+    return judge_claims.judge_claims(ledger=ledger, scores=scores)
 
 
 if __name__ == "__main__":

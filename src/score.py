@@ -6,6 +6,7 @@ dataset.
 """
 
 from argparse import ArgumentTypeError
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,14 @@ from command_line import (
     refuse_overwriting,
     run,
 )
+from mpt.scoring.definitions import needs_a_length, total_noise
 from mpt.scoring.isbi import CHALLENGE_GATE
-from mpt.scoring.scores import score_tracks, total_noise
+from mpt.scoring.scores import score_tracks
 from mpt.tables.dataset import (
     MEASUREMENTS,
     TRUTH,
     check_same_dataset,
+    check_same_experiments,
     dataset_parameters,
     read_measurements,
     read_truth,
@@ -76,39 +79,62 @@ def main() -> None:
     refuse_overwriting([arguments.output], [arguments.truth])
     check_noises(arguments.truth)
 
-    trackers, replicates = arguments.tracker, arguments.replicate
+    score(
+        truth=arguments.truth,
+        tracks=arguments.tracks,
+        trackers=arguments.tracker,
+        replicates=arguments.replicate,
+        measurements=arguments.measurements,
+        tolerance_sigmas=arguments.tolerance,
+        output=arguments.output,
+    )
+
+
+def score(
+    *,
+    truth: Path,
+    tracks: Sequence[Path],
+    output: Path,
+    tolerance_sigmas: float,
+    trackers: Sequence[str] | None = None,
+    replicates: Sequence[int] | None = None,
+    measurements: Path | None = None,
+) -> None:
+    """Write the scores of tracks on a dataset as a table.
+
+    With a tracker's name and a replicate for each file of tracks the table is of several trackers; without
+    both it is of one. measurements: by default those beside the truth. Raises InputError if the files do not
+    belong together, or if the dataset gives scores no length.
+    """
     if trackers is None and replicates is None:
-        if len(arguments.tracks) > 1:
+        if len(tracks) > 1:
             raise InputError("several --tracks need as many --tracker and --replicate")
         table, keys = SCORES, [()]
     else:
-        table, keys = TRACKER_SCORES, _tracker_keys(len(arguments.tracks), trackers, replicates)
-    measurements = arguments.measurements or arguments.truth.with_name("measurements.parquet")
-    check_same_dataset(
-        {
-            arguments.truth: TRUTH,
-            measurements: MEASUREMENTS,
-            **dict.fromkeys(arguments.tracks, TRACKS),
-        }
-    )
-    dataset = dataset_parameters(arguments.truth, TRUTH)
+        table, keys = TRACKER_SCORES, _tracker_keys(len(tracks), trackers, replicates)
+    measurements = measurements or truth.with_name("measurements.parquet")
+    check_same_dataset({truth: TRUTH, measurements: MEASUREMENTS, **dict.fromkeys(tracks, TRACKS)})
+    dataset = dataset_parameters(truth, TRUTH)
     if dataset["frames"] < 2:
-        raise InputError(f"{arguments.truth}: one frame has no links to score")
-    tolerance = arguments.tolerance * total_noise(dataset)
+        raise InputError(f"{truth}: one frame has no links to score")
+    problem = needs_a_length(dataset)
+    if problem:
+        raise InputError(f"{truth}: {problem}")
+    tolerance = tolerance_sigmas * total_noise(dataset)
 
     parameters = {
         "dataset": dataset,
         "tolerance": tolerance,
-        "tolerance_sigmas": arguments.tolerance,
+        "tolerance_sigmas": tolerance_sigmas,
         "isbi_gate": CHALLENGE_GATE,
         "tracks": [
             {**dict(zip(table.key, key, strict=False)), "parameters": _tracker_parameters(path)}
-            for key, path in zip(keys, arguments.tracks, strict=True)
+            for key, path in zip(keys, tracks, strict=True)
         ],
     }
-    with TableWriter(arguments.output, table, parameters) as writer:
-        for key, path in sorted(zip(keys, arguments.tracks, strict=True)):
-            for experiments, columns in _score(arguments.truth, measurements, path, tolerance):
+    with TableWriter(output, table, parameters) as writer:
+        for key, path in sorted(zip(keys, tracks, strict=True)):
+            for experiments, columns in _score(truth, measurements, path, tolerance):
                 repeated = {
                     name: np.full(len(experiments), value)
                     for name, value in zip(table.key, key, strict=False)
@@ -136,6 +162,9 @@ def check_noises(truth: Path) -> None:
 
 
 def _tracker_keys(files: int, trackers: list[str] | None, replicates: list[int] | None) -> list[tuple]:
+def _tracker_keys(
+    files: int, trackers: Sequence[str] | None, replicates: Sequence[int] | None
+) -> list[tuple]:
     for flag, values in (("--tracker", trackers), ("--replicate", replicates)):
         if len(values or ()) != files:
             raise InputError(f"{files} --tracks need as many {flag}, not {len(values or ())}")
@@ -160,9 +189,7 @@ def _score(truth_path, measurements_path, tracks_path, tolerance):
     )
     for truth, (measured, measurements), tracks in blocks:
         for path, experiments in ((measurements_path, measured), (tracks_path, tracks.experiments)):
-            if not np.array_equal(truth.experiments, experiments):
-                missing = np.setxor1d(truth.experiments, experiments)[0]
-                raise InputError(f"{truth_path} and {path}: experiment {missing} is in only one of them")
+            check_same_experiments(truth_path, truth.experiments, path, experiments)
         yield (
             truth.experiments,
             score_tracks(

@@ -8,7 +8,7 @@ import numpy as np
 from command_line import ArgumentParser, InputError, existing_file, output_file, run
 from mpt.judgement.choices import ITSELF, of_itself
 from mpt.tables.files import TableReader, TableWriter, write_csv
-from mpt.tables.verdicts import choice_axes, choices_table
+from mpt.tables.verdicts import choice_axes, choice_controls, choices_table
 
 
 def main() -> None:
@@ -21,13 +21,20 @@ def main() -> None:
     arguments = parser.parse_args()
 
     axes = choice_axes(arguments.choices[0])
-    table = choices_table(axes)
+    controls = list(dict.fromkeys(name for path in arguments.choices for name in choice_controls(path)))
+    table = choices_table(axes, controls)
     parts = []
     for path in arguments.choices:
         if choice_axes(path) != axes:
             raise InputError(f"{path}: its axes are not those of {arguments.choices[0]}")
-        with TableReader(path, table) as reader:
-            parts.append(reader.read())
+        own = choice_controls(path)
+        with TableReader(path, choices_table(axes, own)) as reader:
+            part = reader.read()
+        for control in set(controls) - set(own):
+            rows = len(part["claim"])
+            part[f"{control}_mean"] = np.ma.masked_all(rows)
+            part[f"{control}_verdict"] = np.full(rows, "")
+        parts.append(part)
     columns = {name: np.ma.concatenate([part[name] for part in parts]) for name in table.schema.names}
     columns["verdict"] = np.where(of_itself(columns, axes), ITSELF, columns["verdict"])
     order = np.lexsort([np.asarray(columns[name], str) for name in reversed(table.key)])

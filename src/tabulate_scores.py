@@ -1,12 +1,26 @@
-"""Tabulate what a figure of scores draws: per curve and x the mean of each score and its 95 % interval."""
+"""Tabulate what a figure of scores draws: per curve and x the mean of each score and its 95 % interval.
 
-from collections.abc import Sequence
+Beside it stand the median training's mean and, where it is said what counts as failed, how many failed.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, json_value, output_file, run
+from command_line import (
+    ArgumentParser,
+    InputError,
+    existing_file,
+    json_value,
+    output_file,
+    positive_float,
+    run,
+)
 from mpt.judgement.fits import ScalingLaw, scaling_law
 from mpt.judgement.statistics import Interval, interval
+from mpt.judgement.trainings import failed, failure_rate
+from mpt.scoring import definitions
 from mpt.tables.curves import CURVES
 from mpt.tables.files import TableWriter, write_csv
 from mpt.tables.scores import SCORES, read_tracker_scores
@@ -38,39 +52,109 @@ def main() -> None:
         "or - for stdin",
     )
     add("--columns", choices=SCORE_NAMES, nargs="+", required=True, help="the scores to tabulate")
+    add(
+        "--failed-score",
+        choices=SCORE_NAMES,
+        help="the score by which a training fails, with --below-median-by (default: it is not told)",
+    )
+    add(
+        "--below-median-by",
+        type=positive_float,
+        metavar="D",
+        help="by how much a training that failed is worse than the median one, in the unit of that score",
+    )
     add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
     add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()
+    if (arguments.failed_score is None) != (arguments.below_median_by is None):
+        raise InputError("--failed-score and --below-median-by are given together or not at all")
 
-    wanted = {tuple(point[1:]) for curve in arguments.curves for point in curve["points"]}
-    scores = {}
-    for path in arguments.scores:
-        trackers = sorted(tracker for dataset, tracker in wanted if dataset == path.stem)
-        for tracker, _, found in read_tracker_scores(path, trackers, arguments.columns):
-            scores[path.stem, tracker] = found
-    missing = sorted(f"{tracker} on {dataset}" for dataset, tracker in wanted - scores.keys())
-    if missing:
-        raise InputError(f"no table of scores has {', '.join(missing)}")
-
-    intervals = {(key, name): interval(found[name]) for key, found in scores.items() for name in found}
-    rows, laws = [], {}
-    for name in sorted(arguments.columns):
-        for number, curve in enumerate(arguments.curves):
-            for x, *key in sorted(curve["points"]):
-                found = scores[tuple(key)][name]
-                rows.append(_point(name, number, curve, x, *key, found.shape, intervals[tuple(key), name]))
-        for number, curve in enumerate(curve for curve in arguments.curves if curve["fit"]):
-            x, *keys = zip(*sorted(curve["points"]), strict=True)
-            law = scaling_law(x, [scores[key][name] for key in zip(*keys, strict=True)])
-            laws.setdefault(name, []).append(law._asdict())
-            rows += _fitted(name, len(arguments.curves) + number, curve, x, law)
-    parameters = {"columns": arguments.columns, "laws": laws}
-    with TableWriter(arguments.output, CURVES, parameters) as writer:
-        writer.write({name: np.array([row[name] for row in rows]) for name in CURVES.schema.names})
+    tabulate_scores(
+        scores=arguments.scores,
+        curves=arguments.curves,
+        columns=arguments.columns,
+        output=arguments.output,
+        failed_score=arguments.failed_score,
+        below_median_by=arguments.below_median_by,
+    )
     write_csv(arguments.output, arguments.csv)
 
 
-def _point(score: str, number: int, curve: dict, x, dataset, tracker, shape: tuple, mean: Interval) -> dict:
+def tabulate_scores(
+    *,
+    scores: Sequence[Path],
+    curves: Sequence[Mapping],
+    columns: Sequence[str],
+    output: Path,
+    failed_score: str | None = None,
+    below_median_by: float | None = None,
+) -> None:
+    """Write the table of curves from tables of scores; arguments are what the flags of main say.
+
+    Raises InputError if a point of a curve is in no table, or no law can be fitted to a curve.
+    """
+    wanted = {tuple(point[1:]) for curve in curves for point in curve["points"]}
+    names = list(dict.fromkeys([*columns, *filter(None, [failed_score])]))
+    found_on = {}
+    for path in scores:
+        trackers = sorted(tracker for dataset, tracker in wanted if dataset == path.stem)
+        for tracker, _, found in read_tracker_scores(path, trackers, names):
+            found_on[path.stem, tracker] = found
+    missing = sorted(f"{tracker} on {dataset}" for dataset, tracker in wanted - found_on.keys())
+    if missing:
+        raise InputError(f"no table of scores has {', '.join(missing)}")
+
+    intervals = {
+        (key, name): interval(found[name], (definitions.SCORES[name].low, definitions.SCORES[name].high))
+        for key, found in found_on.items()
+        for name in columns
+    }
+    failures = {
+        key: _failures(found[failed_score], failed_score, below_median_by)
+        for key, found in found_on.items()
+        if failed_score
+    }
+    rows, laws = [], {}
+    for name in sorted(columns):
+        for number, curve in enumerate(curves):
+            for x, *key in sorted(curve["points"]):
+                key = tuple(key)
+                found = found_on[key][name]
+                median = float(np.median(found.mean(axis=1)))
+                row = _point(name, number, curve, x, *key, found.shape, intervals[key, name], median)
+                rows.append(row | failures.get(key, {}))
+        for number, curve in enumerate(curve for curve in curves if curve["fit"]):
+            x, *keys = zip(*sorted(curve["points"]), strict=True)
+            try:
+                law = scaling_law(x, [found_on[key][name] for key in zip(*keys, strict=True)])
+            except ValueError as error:
+                raise InputError(f"{curve['label']}: no law can be fitted: {error}") from error
+            laws.setdefault(name, []).append(law._asdict())
+            rows += _fitted(name, len(curves) + number, curve, x, law)
+    parameters = {"columns": columns, "laws": laws}
+    with TableWriter(output, CURVES, parameters) as writer:
+        writer.write({name: _column([row[name] for row in rows]) for name in CURVES.schema.names})
+
+
+def _failures(scores: np.ndarray, name: str, below_median_by: float) -> dict:
+    """Return how many trainings failed by their scores (R, B), of trackers that are trained."""
+    if len(scores) == 1:
+        return {}
+    bad = failed(scores, below_median_by, definitions.SCORES[name].better)
+    rate = failure_rate(int(bad.sum()), len(bad))
+    return {"failed": rate.failed, "failed_low": rate.low, "failed_high": rate.high}
+
+
+def _column(values: list) -> np.ndarray:
+    missing = [value is None for value in values]
+    if any(missing):
+        return np.ma.array([0 if value is None else value for value in values], mask=missing)
+    return np.array(values)
+
+
+def _point(
+    score: str, number: int, curve: dict, x, dataset, tracker, shape: tuple, mean: Interval, median: float
+) -> dict:
     return {
         "score": score,
         "curve": number,
@@ -82,6 +166,10 @@ def _point(score: str, number: int, curve: dict, x, dataset, tracker, shape: tup
         "replicates": shape[0],
         "experiments": shape[1],
         **mean._asdict(),
+        "median": median,
+        "failed": None,
+        "failed_low": None,
+        "failed_high": None,
     }
 
 
@@ -91,7 +179,7 @@ def _fitted(score: str, number: int, curve: dict, x: Sequence[float], law: Scali
     along = np.geomspace(min(x), max(x), FITTED_POINTS)
     means = law.c.value - law.a.value * along**-law.alpha.value
     return [
-        _point(score, number, fitted, at, "", "", (0, 0), Interval(mean, mean, mean, 0.0))
+        _point(score, number, fitted, at, "", "", (0, 0), Interval(mean, mean, mean, 0.0), mean)
         for at, mean in zip(along, means, strict=True)
     ]
 

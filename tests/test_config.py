@@ -303,7 +303,7 @@ def test_the_config_knows_the_choices_of_the_scripts(config):
     assert definitions["training"]["properties"]["precision"]["enum"] == list(devices.PRECISIONS)
     assert definitions["training_data"]["properties"]["batches"]["then"]["const"] == train.UNLIMITED
     counts = {"experiment", "true_positives", "false_positives", "false_negatives"}
-    assert set(definitions["scores"]["items"]["enum"]) == set(SCORES.schema.names) - counts
+    assert set(definitions["score"]["enum"]) == set(SCORES.schema.names) - counts
 
 
 def test_each_value_that_the_paper_does_not_state_says_so(config):

@@ -62,12 +62,19 @@ def test_exact_tracks_have_perfect_scores(dataset, score):
     _, positions, detection = truth_of(directory)
     scores, _ = score(directory, "--tracks", write_tracks(directory, "exact", positions, detection))
     perfect = ["jaccard", "association_jaccard", "within_tolerance", "gated_jaccard"]
-    perfect += ["isbi_alpha", "isbi_beta", "isbi_jsc", "isbi_jsc_theta"]
+    perfect += ["isbi_alpha", "isbi_beta", "isbi_jsc", "isbi_jsc_theta", "own_particle", "idf1"]
     assert scores["experiment"].tolist() == [0, 1, 2, 3]
     assert scores["true_positives"].tolist() == [10] * 4
     for name in perfect:
         assert scores[name].tolist() == [1] * 4, name
-    for name in ["false_positives", "false_negatives", "swaps", "position_error", "gospa"]:
+    for name in [
+        "false_positives",
+        "false_negatives",
+        "swaps",
+        "position_error",
+        "gospa",
+        "identity_position_error",
+    ]:
         assert scores[name].tolist() == [0] * 4, name
 
 
@@ -240,6 +247,15 @@ def test_wrong_flags_are_refused(dataset, refusal, tmp_path, flags, words):
         output=tmp_path / "scores.parquet",
     )
     assert words in line
+
+
+def test_a_scene_without_noise_gives_scores_no_length(dataset, refusal, tmp_path):
+    directory = dataset(process_noise=0.0, measurement_noise=0.0, drift_spread=1.0)
+    path = tracks_with_errors(directory, "tracks", seed=0)
+    truth = directory / "truth.parquet"
+    line = refusal("score.py", "--truth", truth, "--tracks", path, output=tmp_path / "scores.parquet")
+    assert f"{truth}: process_noise and measurement_noise are both 0" in line
+    assert "within_tolerance, gated_jaccard, gospa" in line
 
 
 def test_a_single_frame_has_nothing_to_score(dataset, refusal, tmp_path):

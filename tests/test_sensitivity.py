@@ -15,7 +15,7 @@ import yaml
 
 from mpt.judgement.choices import distinct
 from mpt.tables.files import TableWriter
-from mpt.tables.verdicts import CLAIMS, choices_table
+from mpt.tables.verdicts import choices_table
 from planning.choices import axes, changed, columns, own_choice, scenes, work
 from planning.configuration import canonical
 
@@ -140,16 +140,15 @@ def test_sizes_are_reduced_and_the_science_is_not(config):
 AXES = ["estimate", "prior"]
 
 
-def choices_file(path, rows, axes=AXES, **others):
+def choices_file(path, rows, axes=AXES, controls=("frozen",), **others):
     """Write a table of choices: rows are part, a value per axis, claim, score, verdict; others, columns."""
-    table = choices_table(axes)
+    table = choices_table(axes, controls)
     found = dict(zip([*table.key, "verdict"], zip(*sorted(rows), strict=True), strict=True))
     columns = {}
-    for field in CLAIMS.schema:
-        if field.name in table.schema.names:
-            kind = field.type.to_pandas_dtype()
-            empty = np.full(len(rows), "") if kind is np.object_ else np.zeros(len(rows), kind)
-            columns[field.name] = np.ma.masked_all(len(rows)) if field.nullable else empty
+    for field in table.schema:
+        kind = field.type.to_pandas_dtype()
+        empty = np.full(len(rows), "") if kind is np.object_ else np.zeros(len(rows), kind)
+        columns[field.name] = np.ma.masked_all(len(rows)) if field.nullable else empty
     columns |= {name: np.array(values) for name, values in found.items()} | others
     with TableWriter(path, table, {"axes": axes}) as writer:
         writer.write(columns)
@@ -178,6 +177,21 @@ def test_tables_of_scenes_become_one_in_order(run_script, tmp_path):
     assert list(found[names].itertuples(index=False, name=None)) == sorted(ROWS)
     assert found.effect.isna().all()
     assert len(pd.read_csv(text)) == len(ROWS)
+
+
+def test_a_table_of_all_choices_has_the_controls_of_each(run_script, tmp_path):
+    paths = [
+        choices_file(tmp_path / f"{n}.parquet", ROWS[n::2], controls=controls)
+        for n, controls in enumerate([["frozen"], ["frozen", "untrained"]])
+    ]
+    output = tmp_path / "all.parquet"
+    flags = ["--choices", *paths, "--output", output, "--csv", tmp_path / "all.csv"]
+    result = run_script("tabulate_choices.py", *flags)
+    assert (result.returncode, result.stderr) == (0, "")
+    found = pd.read_parquet(output)
+    assert len(found) == len(ROWS)
+    assert {"frozen_mean", "frozen_verdict", "untrained_mean", "untrained_verdict"} <= set(found.columns)
+    assert list(found.untrained_verdict) == [""] * len(ROWS)
 
 
 def test_tables_of_other_axes_are_refused(refusal, tmp_path):

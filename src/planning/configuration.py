@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from planning.choices import trial_configs
 from planning.config_files import SafeLoader
-from planning.ledger import ledger
+from planning.ledger import check_statements
 from planning.methods import (
     KINDS,
     REQUIRED,
@@ -21,6 +21,7 @@ from planning.methods import (
     methods,
     placeholders,
 )
+from planning.statements import title
 from planning.studies import plan
 
 
@@ -63,7 +64,10 @@ def _problems(config: dict, schema: dict) -> list[str]:
     ]
     if not found:
         try:
-            ledger(config, plan(config))
+            jobs = plan(config)
+            check_statements(config, jobs)
+            for study in jobs.curves:
+                title(config, jobs, study)
         except StudyError as error:
             found = [str(error)]
     return found

@@ -6,11 +6,12 @@ refused.
 
 from math import factorial
 
+from planning import statements
 from planning.methods import StudyError
 from planning.studies import Plan
 
-# How profile_transformer.py lets the transformer track.
-TRANSFORMER_VARIANTS = ("incremental", "re_encoded")
+# Branch and bound takes operations that no formula gives: without hardware counters they are null.
+UNCOUNTED = ("mht, assignment",)
 # The least x that a test makes sense of: of scores, and of counted operations.
 OF_SCORES = {"difference": 1, "trend": 2, "rise": 1, "variation": 2, "returns": 3, "limit": 4}
 OF_OPERATIONS = {"exponential": 3, "linear": 3, "crossing": 2}
@@ -19,13 +20,15 @@ OF_OPERATIONS = {"exponential": 3, "linear": 3, "crossing": 2}
 def ledger(config: dict, plan: Plan) -> dict:
     """Return the claims, each with its x, and by figure the curves that they name and the controls.
 
-    Raises StudyError.
+    A claim's statement names the values of the config (planning/statements.py). A figure's controls are the
+    labels of their curves by the controls' own names. Raises StudyError.
     """
     claims, figures = {}, {}
+    judgement = config["judgement"]
     for name, declared in config["claims"].items():
         if declared is None:
             continue
-        claim = {"scores": config["judgement"]["scores"], "reference": None} | declared
+        claim = {"scores": judgement["scores"], "reference": None} | declared
         claim.setdefault("reference_figure", claim["figure"])
         curve = claim.pop("curve")
         claim["curves"] = curve if isinstance(curve, list) else [curve]
@@ -37,17 +40,57 @@ def ledger(config: dict, plan: Plan) -> dict:
         if claim["reference"] is not None:
             figure = claim["reference_figure"]
             reference = [_points(config, plan, f"{path}.reference", figure, claim["reference"])]
-        claim["x"] = _shared_x(config, path, claim, curves + reference)
+        claim["x"] = _shared_x(config, plan, path, claim, curves + reference)
+        words = _words(config, plan, claim, curves, reference)
+        claim["statement"] = statements.filled(f"{path}.statement", claim["statement"], words)
         claims[name] = claim
         if claim["test"] == "exponential":
             claim["base"] = factorial(config["simulation"]["particles"])
         if claim["test"] in OF_SCORES:
+            claim["failed"] = judgement["failed"]
+            claim["equal_within"] = {
+                score: by for score, by in judgement["equal_within"].items() if score in claim["scores"]
+            }
             for figure in (claim["figure"], claim["reference_figure"]):
                 figures.setdefault(figure, _with_controls(config, plan, figure))
             figures[claim["figure"]]["curves"] |= dict(zip(claim["curves"], curves, strict=True))
             if reference:
                 figures[claim["reference_figure"]]["curves"][claim["reference"]] = reference[0]
     return {"claims": claims, "figures": figures}
+
+
+def check_statements(config: dict, plan: Plan) -> None:
+    """Raise StudyError if a statement says in numbers, not placeholders, what is not so in this config."""
+    for name, claim in ledger(config, plan)["claims"].items():
+        curves = [_points(config, plan, "", claim["figure"], label) for label in claim["curves"]]
+        reference = []
+        if claim["reference"] is not None:
+            reference = [_points(config, plan, "", claim["reference_figure"], claim["reference"])]
+        words = _words(config, plan, claim, curves, reference)
+        statements.check_literals(f"claims.{name}.statement", claim["statement"], words)
+
+
+def _words(config: dict, plan: Plan, claim: dict, curves: list, reference: list) -> dict[str, list]:
+    """Return what a claim's statement may name, by placeholder."""
+    labels = {"curve": claim["curves"]}
+    if claim["reference"] is not None:
+        labels["reference"] = [claim["reference"]]
+    if claim["test"] in OF_OPERATIONS:
+        counts = config["operation_counts"][claim["figure"]]
+        values = {"T": [counts["frames"]], "σ": [counts["measurement_noise"]], "K": claim["x"]}
+        return values | labels
+    chosen = {"first": claim["x"][:1], "last": claim["x"][-1:]}.get(claim.get("at"), claim["x"])
+    parts = {
+        role: [point for points in of_role for point in points if point[0] in chosen]
+        for role, of_role in (("curve", curves), ("reference", reference))
+    }
+    values = statements.values_of(plan, parts["curve"] + parts["reference"])
+    for role, points in parts.items():
+        own = statements.values_of(plan, points)
+        values |= {f"{role}_{name}": found for name, found in own.items()}
+    if "margin" in claim:
+        values["margin"] = [f"{100 * claim['margin']:g}"]
+    return values | labels
 
 
 def _is_drawn(config: dict, path: str, claim: dict) -> bool:
@@ -66,21 +109,40 @@ def _points(config: dict, plan: Plan, path: str, figure: str, label: str) -> lis
         curves = {curve.label: sorted(curve.points) for curve in plan.curves[figure]}
     else:
         counts = config["operation_counts"][figure]
-        labels = [f"mht, {solver}" for solver in counts["solvers"]]
-        labels += [f"transformer, {variant}" for variant in TRANSFORMER_VARIANTS]
+        labels = [
+            f"{name}, {variant}" for cost, name in plan.counted if cost == figure for variant in _variants(plan, cost, name)
+        ]
         curves = {label: [(lookback,) for lookback in sorted(counts["lookbacks"])] for label in labels}
+    if figure not in plan.curves and label in UNCOUNTED:
+        raise StudyError(
+            f"{path}: the operations of {label!r} are counted only where the processor lets them be; a claim "
+            "needs a curve that is counted everywhere, such as 'mht, enumerate'"
+        )
     if label not in curves:
         raise StudyError(f"{path}: {figure} has no curve {label!r}; it has {', '.join(map(repr, curves))}")
     return curves[label]
 
 
+def _variants(plan: Plan, figure: str, method: str) -> list[str]:
+    """Return the variants of a method that are counted: those declared, or the values of an option."""
+    declared = plan.methods[method].counting["variants"]
+    return plan.counted[figure, method][declared] if isinstance(declared, str) else declared
+
+
 def _with_controls(config: dict, plan: Plan, figure: str) -> dict:
-    controls = {c.label: sorted(c.points) for c in plan.curves[figure] if c.method == "control"}
+    controls, curves = {}, {}
+    for curve in plan.curves[figure]:
+        name = curve.control
+        if name is not None:
+            # One control may be drawn more than once, told this and that.
+            same = sum(other == name or other.startswith(f"{name}_") for other in controls)
+            controls[f"{name}_{same + 1}" if same else name] = curve.label
+            curves[curve.label] = sorted(curve.points)
     log_x = config["studies"][figure].get("scale") == "log"
-    return {"log_x": log_x, "controls": list(controls), "curves": controls}
+    return {"log_x": log_x, "controls": controls, "curves": curves}
 
 
-def _shared_x(config: dict, path: str, claim: dict, curves: list) -> list[float]:
+def _shared_x(config: dict, plan: Plan, path: str, claim: dict, curves: list) -> list[float]:
     """Return the x at which every curve of a claim has a point: one figure may have more than another."""
     if claim["test"] in OF_SCORES:
         varied = [config["studies"][claim[key]]["x"] for key in ("figure", "reference_figure")]
@@ -93,4 +155,19 @@ def _shared_x(config: dict, path: str, claim: dict, curves: list) -> list[float]
             f"{path}: the test {claim['test']} needs {least} x at which all its curves have a point; "
             f"they have {len(shared)}"
         )
+    if claim["test"] == "limit":
+        _check_law(plan, path, curves)
     return shared
+
+
+def _check_law(plan: Plan, path: str, curves: list) -> None:
+    """Refuse a limit where the law has none: x at or below 0, or sequences that cannot be paired."""
+    least = min(x for points in curves for x, *_ in points)
+    if least <= 0:
+        raise StudyError(f"{path}: the test limit fits a law c − a x^(−α), which needs x > 0, not {least}")
+    counts = {plan.test_sets[dataset]["experiments"] for points in curves for _, dataset, _ in points}
+    if len(counts) > 1:
+        raise StudyError(
+            f"{path}: the test limit pairs test sequences, but the data sets have different numbers of "
+            f"experiments: {', '.join(map(str, sorted(counts)))}"
+        )

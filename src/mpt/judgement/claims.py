@@ -8,29 +8,30 @@ replicates have nothing in common, that is valid too.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mpt.judgement.fits import crossing, growth, scaling_law
-from mpt.judgement.statistics import LEVEL, Effect, contrast, holm
+from mpt.judgement.statistics import LEVEL, Effect, contrast, equality, holm
 
 Curve = Mapping[float, np.ndarray]
 Terms = list[tuple[float, np.ndarray]]
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
-LOWER_IS_BETTER = ("position_error", "swaps", "gospa")
+EQUAL, TOO_FEW = "equal", "too few trainings"
 # Burnham & Anderson (2002): of laws whose criteria differ by less, neither is better.
 AIC_MARGIN = 2.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """The effect at one x of one curve; its p is corrected for the number of points."""
+    """The effect at one x of one curve; its p is corrected for the number of points, p_alone is not."""
 
     x: float
     curve: int
     effect: Effect
+    p_alone: float
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Judgement:
 
     Where nothing was sampled, such as operations that were counted, effect.p is NaN and the verdict is
     `settled`; an effect that does not exist is NaN. detail says in words what one effect cannot.
+
+    equal_p: p-value of the effect's being as far from 0 as counts as a difference; NaN where that is not
+    asked. few: whether the claim's curves, and whether its reference, have so few trainings that failures may
+    have gone unseen. better: +1 if a higher score is better, −1 if a lower one is, 0 where the effect is not
+    that of curves less a reference.
     """
 
     effect: Effect
@@ -47,6 +53,9 @@ class Judgement:
     everywhere: bool = False
     settled: str | None = None
     detail: str = ""
+    equal_p: float = np.nan
+    few: tuple[bool, bool] = (False, False)
+    better: int = 0
 
     def count(self, sign: int) -> int:
         """Count the points whose effect is significant and has this sign, or for sign 0 any."""
@@ -59,7 +68,8 @@ class Claim:
     """What is claimed of scores. test is a key of TESTS; sign is +1 if the effect is claimed to be positive.
 
     margin: the reference counts as worse by this fraction. everywhere: at each point, not on average.
-    log_x: a trend is one over log x.
+    log_x: a trend is one over log x. within: an effect nearer to 0 counts as none, in the unit of the score;
+    0 if each counts. better: +1 if a higher score is better, −1 if a lower one is.
     """
 
     test: str
@@ -67,37 +77,50 @@ class Claim:
     margin: float = 0.0
     everywhere: bool = False
     log_x: bool = False
+    within: float = 0.0
+    better: int = 1
 
 
-def verdict(judgement: Judgement, p: float) -> str:
-    """Say supported, contradicted or undecided.
+def verdict(judgement: Judgement, p: float, equal_p: float = np.nan) -> str:
+    """Say supported, contradicted, equal, undecided, or too few trainings; report.METHOD says when, in words.
 
-    A claim is supported if its effect has the sign that is claimed and p < 0.05, contradicted if it has the
-    other sign and p < 0.05, and undecided otherwise. The effect is the mean over the points of the figure
-    unless the claim names one; p is two-sided and corrected by Holm's procedure for the claims about the
-    same figure by the same score. A claim that something holds everywhere is also contradicted, whatever
-    the mean, by a single point that has the other sign with p < 0.05, corrected by Holm's procedure for the
-    points. A claim that something varies can only be supported or undecided. Where operations are counted
-    nothing is sampled, and the counts settle the verdict: an exponential law by Akaike's criterion, better
-    or worse by more than 2 than a power law; a straight line by its largest deviation; a crossing by being
-    seen.
+    p and equal_p: the judgement's two p-values, corrected or not.
     """
     if judgement.settled:
         return judgement.settled
+    found = _found(judgement, p, equal_p)
+    return TOO_FEW if found != UNDECIDED and _may_be_taken_back(judgement, found) else found
+
+
+def _found(judgement: Judgement, p: float, equal_p: float) -> str:
     if judgement.everywhere and judgement.count(-judgement.sign):
         return CONTRADICTED
     if not p < 1 - LEVEL or judgement.effect.effect == 0:
-        return UNDECIDED
+        return EQUAL if equal_p < 1 - LEVEL else UNDECIDED
     as_claimed = judgement.sign == 0 or judgement.effect.effect * judgement.sign > 0
     return SUPPORTED if as_claimed else CONTRADICTED
 
 
-def judge(claim: Claim, curves: Sequence[Curve], reference: Curve | None = None) -> Judgement:
+def _may_be_taken_back(judgement: Judgement, found: str) -> bool:
+    """Say whether trainings that failed unseen could undo a verdict: they can only make a curve worse."""
+    if found == EQUAL or not judgement.better:
+        return any(judgement.few)
+    sign = judgement.sign if found == SUPPORTED else -judgement.sign
+    return judgement.few[0] if sign * judgement.better > 0 else judgement.few[1]
+
+
+def judge(
+    claim: Claim,
+    curves: Sequence[Curve],
+    reference: Curve | None = None,
+    few: tuple[bool, bool] = (False, False),
+) -> Judgement:
     """Judge a claim by its curves and, if it has one, the curve that they are compared with.
 
+    few: whether the curves, and whether the reference, have too few trainings (trainings.fewest_trainings).
     Raises ValueError as the test does: for too few x or curves, or scores that statistics.contrast refuses.
     """
-    return TESTS[claim.test](claim, curves, reference)
+    return replace(TESTS[claim.test](claim, curves, reference), few=few)
 
 
 def estimate(terms: Terms) -> Effect:
@@ -105,6 +128,19 @@ def estimate(terms: Terms) -> Effect:
 
     Paired by sequence, over those that all terms have, and by replicate, among terms with as many.
     """
+    combined = _combined(terms)
+    return contrast([1.0] * len(combined), combined, far_tails=True)
+
+
+def equal_within(terms: Terms, within: float) -> float:
+    """Return the p-value of an effect, as `estimate` takes it, that is at least so far from 0; NaN for 0."""
+    if not within > 0:
+        return np.nan
+    combined = _combined(terms)
+    return equality([1.0] * len(combined), combined, within, far_tails=True)
+
+
+def _combined(terms: Terms) -> list[np.ndarray]:
     sequences = min(scores.shape[1] for _, scores in terms)
     sums, largest = {}, {}
     for weight, scores in terms:
@@ -115,16 +151,32 @@ def estimate(terms: Terms) -> Effect:
     for count, combined in sums.items():
         # What is left where weights that add up to nothing meet equal scores is no effect.
         combined[np.abs(combined) <= 1e-12 * largest[count]] = 0
-    return contrast([1.0] * len(sums), list(sums.values()), far_tails=True)
+    return list(sums.values())
 
 
 def corrected(points: Sequence[Point]) -> tuple[Point, ...]:
     """Return the points with their p-values corrected for being so many, by Holm's procedure."""
-    adjusted = holm([point.effect.p for point in points])
+    return at_points(points, holm([point.p_alone for point in points]))
+
+
+def at_points(points: Sequence[Point], p: Sequence[float]) -> tuple[Point, ...]:
+    """Return the points with these p-values."""
     return tuple(
-        Point(point.x, point.curve, point.effect._replace(p=float(p)))
-        for point, p in zip(points, adjusted, strict=True)
+        replace(point, effect=point.effect._replace(p=float(value)))
+        for point, value in zip(points, p, strict=True)
     )
+
+
+def _point(x: float, curve: int, terms: Terms) -> Point:
+    effect = estimate(terms)
+    return Point(x, curve, effect, effect.p)
+
+
+def _equal_p(claim: Claim, terms: Sequence[Terms]) -> float:
+    """Return the p-value of a mean's being a difference; of what holds everywhere, of any point's."""
+    if claim.everywhere:
+        return max(equal_within(each, claim.within) for each in terms)
+    return equal_within(_mean(terms), claim.within)
 
 
 def _difference(claim: Claim, curves: Sequence[Curve], reference: Curve) -> Judgement:
@@ -132,13 +184,15 @@ def _difference(claim: Claim, curves: Sequence[Curve], reference: Curve) -> Judg
     factor = 1 - claim.sign * claim.margin
     places = [(x, k) for k, curve in enumerate(curves) for x in sorted(curve)]
     terms = [[(1.0, curves[k][x]), (-factor, reference[x])] for x, k in places]
-    points = [Point(x, k, estimate(t)) for (x, k), t in zip(places, terms, strict=True)]
+    points = [_point(x, k, t) for (x, k), t in zip(places, terms, strict=True)]
     return Judgement(
         estimate(_mean(terms)),
         claim.sign,
         corrected(points),
         claim.everywhere,
         detail=f"against {factor:g} × the reference" if claim.margin else "",
+        equal_p=np.nan if claim.margin else _equal_p(claim, terms),
+        better=claim.better,
     )
 
 
@@ -150,14 +204,20 @@ def _trend(claim: Claim, curves: Sequence[Curve], reference: Curve | None) -> Ju
     terms = [(w, curve[at]) for w, at in zip(weights, x, strict=True)]
     if reference is not None:
         terms += [(-w, reference[at]) for w, at in zip(weights, x, strict=True)]
-    return Judgement(estimate(terms), claim.sign)
+    return Judgement(estimate(terms), claim.sign, equal_p=equal_within(terms, claim.within))
 
 
 def _rise(claim: Claim, curves: Sequence[Curve], reference: None) -> Judgement:
     """The rise from the first curve to the last, by a line through all as if equally far apart, at each x."""
     x, terms = _rises(curves)
-    points = [Point(at, len(curves) - 1, estimate(t)) for at, t in zip(x, terms, strict=True)]
-    return Judgement(estimate(_mean(terms)), claim.sign, corrected(points), claim.everywhere)
+    points = [_point(at, len(curves) - 1, t) for at, t in zip(x, terms, strict=True)]
+    return Judgement(
+        estimate(_mean(terms)),
+        claim.sign,
+        corrected(points),
+        claim.everywhere,
+        equal_p=_equal_p(claim, terms),
+    )
 
 
 def _variation(claim: Claim, curves: Sequence[Curve], reference: None) -> Judgement:
@@ -166,11 +226,15 @@ def _variation(claim: Claim, curves: Sequence[Curve], reference: None) -> Judgem
     if len(x) < 2:
         raise ValueError("what varies over x needs two")
     mean = [(-w, scores) for w, scores in _mean(terms)]
-    points = corrected(
-        [Point(at, len(curves) - 1, estimate(t + mean)) for at, t in zip(x, terms, strict=True)]
-    )
+    points = corrected([_point(at, len(curves) - 1, t + mean) for at, t in zip(x, terms, strict=True)])
     surest = min(points, key=lambda point: point.effect.p)
-    return Judgement(surest.effect, 0, points, detail=f"rise at x = {surest.x:g} less the mean rise")
+    return Judgement(
+        surest.effect,
+        0,
+        points,
+        detail=f"rise at x = {surest.x:g} less the mean rise",
+        equal_p=max(equal_within(t + mean, claim.within) for t in terms),
+    )
 
 
 def _returns(claim: Claim, curves: Sequence[Curve], reference: None) -> Judgement:
@@ -207,6 +271,10 @@ TESTS = {
 def judge_exponential(lookbacks: Sequence[float], operations: Sequence[float], base: float) -> Judgement:
     """Judge that operations (K,) grow exponentially in the lookback; the effect is the base, of base ≈ N!."""
     found = growth(lookbacks, operations)
+    if np.ptp(operations) == 0:
+        return Judgement(
+            Effect(1.0, 1.0, 1.0, np.nan), 1, settled=CONTRADICTED, detail="the operations do not grow"
+        )
     lead = found.aic_power - found.aic_exponential
     settled = SUPPORTED if lead > AIC_MARGIN else CONTRADICTED if lead < -AIC_MARGIN else UNDECIDED
     return Judgement(
@@ -221,11 +289,13 @@ def judge_linear(lookbacks: Sequence[float], operations: Sequence[float], tolera
     """Judge that operations (K,) grow linearly in the lookback.
 
     The effect is the largest deviation from the least-squares straight line as a fraction of what the
-    operations rise; up to the tolerance it counts as linear.
+    operations rise; up to the tolerance it counts as linear. Operations that do not change are a straight
+    line, from which nothing deviates.
     """
     x, y = np.asarray(lookbacks, float), np.asarray(operations, float)
     line = np.polynomial.Polynomial.fit(x, y, 1)
-    deviation = float(np.abs(y - line(x)).max() / np.ptp(y))
+    rise = np.ptp(y)
+    deviation = float(np.abs(y - line(x)).max() / rise) if rise else 0.0
     exponent = growth(x, y).exponent
     return Judgement(
         Effect(deviation, deviation, deviation, np.nan),

@@ -1,22 +1,11 @@
 """The columns of a scores table: every score of B experiments, from the tracks and the truth."""
 
-import math
-
 import numpy as np
 
 from mpt.matching import match, matched_distances
-from mpt.scoring import links
+from mpt.scoring import identity, links
 from mpt.scoring.gospa import gospa
 from mpt.scoring.isbi import isbi_scores
-
-
-def total_noise(parameters: dict) -> float:
-    """Scale σ_total = √(μ² + σ²) of a dataset, in the unit of the positions.
-
-    It is the standard deviation, per axis, of a detection about the particle's true position one frame
-    earlier (eqs. 2 and 3, without the drift): the least innovation a tracker must put up with.
-    """
-    return math.hypot(parameters["process_noise"], parameters["measurement_noise"])
 
 
 def score_tracks(
@@ -60,4 +49,7 @@ def score_tracks(
         "isbi_jsc": isbi.jsc,
         "isbi_jsc_theta": isbi.jsc_theta,
         "gospa": gospa(estimated, true, tolerance, tolerance)[:, 1:].mean(axis=1),
+        "identity_position_error": identity.identity_position_error(estimated, true),
+        "own_particle": identity.own_particle(matching),
+        "idf1": identity.idf1(matching),
     }

@@ -102,7 +102,9 @@ def read_scenes(
     measurements = dense_blocks(measurements_path, MEASUREMENTS, experiments_per_block)
     initial = dense_blocks(initial_path, INITIAL, experiments_per_block)
     for detections, starts in zip(measurements, initial, strict=True):
-        check_same_experiments(measurements_path, detections, initial_path, starts)
+        check_same_experiments(
+            measurements_path, detections["experiments"], initial_path, starts["experiments"]
+        )
         yield Scenes(detections["experiments"], detections["positions"], starts["positions"][:, 0])
 
 
@@ -298,11 +300,14 @@ def _check_grid(reader: TableReader, columns: dict[str, np.ndarray], frames: int
                 raise InputError(f"{at}: {name} {missing[0]} is missing ({len(found)} of {particles})")
 
 
-def check_same_experiments(path, block: dict, other_path, other: dict) -> None:
-    """Raise InputError unless two blocks of dense_blocks are of the same experiments, naming both files."""
-    missing = np.setxor1d(block["experiments"], other["experiments"])
-    if len(missing):
-        raise InputError(f"{path} and {other_path}: experiment {missing[0]} is in only one of them")
+def check_same_experiments(
+    path: str | os.PathLike, experiments: np.ndarray, other_path: str | os.PathLike, others: np.ndarray
+) -> None:
+    """Raise InputError, naming both files, unless experiments (B,) and others (B,) are the same."""
+    if not np.array_equal(experiments, others):
+        missing = np.setxor1d(experiments, others)
+        problem = f"experiment {missing[0]} is in only one of them" if len(missing) else "another order"
+        raise InputError(f"{path} and {other_path}: {problem}")
 
 
 def frame_columns(experiments: np.ndarray, index: str, positions: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,32 +7,18 @@ import numpy as np
 import pyarrow as pa
 
 from mpt.errors import InputError
+from mpt.scoring import definitions
 from mpt.tables.files import TableReader, make_table
 
-_SCORES = {
-    "true_positives": pa.int32(),
-    "false_positives": pa.int32(),
-    "false_negatives": pa.int32(),
-    "jaccard": pa.float64(),
-    "association_jaccard": pa.float64(),
-    "position_error": pa.float64(),
-    "swaps": pa.int32(),
-    "within_tolerance": pa.float64(),
-    "gated_jaccard": pa.float64(),
-    "isbi_alpha": pa.float64(),
-    "isbi_beta": pa.float64(),
-    "isbi_jsc": pa.float64(),
-    "isbi_jsc_theta": pa.float64(),
-    "gospa": pa.float64(),
-}
+_COLUMNS = {name: pa.int32() if score.integer else pa.float64() for name, score in definitions.SCORES.items()}
 
 
-SCORES = make_table("scores", {"experiment": pa.int32()}, _SCORES)
+SCORES = make_table("scores", {"experiment": pa.int32()}, _COLUMNS)
 
 
 # The scores of several trackers on one dataset.
 TRACKER_SCORES = make_table(
-    "tracker scores", {"tracker": pa.string(), "replicate": pa.int16(), "experiment": pa.int32()}, _SCORES
+    "tracker scores", {"tracker": pa.string(), "replicate": pa.int16(), "experiment": pa.int32()}, _COLUMNS
 )
 
 

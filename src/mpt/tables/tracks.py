@@ -77,7 +77,7 @@ def check_tracks(path: str | os.PathLike, measurements_path: str | os.PathLike) 
     tracks = read_tracks(path, dataset=dataset_parameters(measurements_path))
     measurements = dense_blocks(measurements_path, MEASUREMENTS, None)
     for found, measured in zip(tracks, measurements, strict=True):
-        check_same_experiments(path, {"experiments": found.experiments}, measurements_path, measured)
+        check_same_experiments(path, found.experiments, measurements_path, measured["experiments"])
 
 
 class TrackWriter:
