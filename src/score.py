@@ -161,7 +161,6 @@ def check_noises(truth: Path) -> None:
             )
 
 
-def _tracker_keys(files: int, trackers: list[str] | None, replicates: list[int] | None) -> list[tuple]:
 def _tracker_keys(
     files: int, trackers: Sequence[str] | None, replicates: Sequence[int] | None
 ) -> list[tuple]:

@@ -67,7 +67,8 @@ def check_statements(config: dict, plan: Plan) -> None:
         if claim["reference"] is not None:
             reference = [_points(config, plan, "", claim["reference_figure"], claim["reference"])]
         words = _words(config, plan, claim, curves, reference)
-        statements.check_literals(f"claims.{name}.statement", claim["statement"], words)
+        declared = config["claims"][name]["statement"]
+        statements.check_literals(f"claims.{name}.statement", declared, words)
 
 
 def _words(config: dict, plan: Plan, claim: dict, curves: list, reference: list) -> dict[str, list]:
@@ -110,7 +111,10 @@ def _points(config: dict, plan: Plan, path: str, figure: str, label: str) -> lis
     else:
         counts = config["operation_counts"][figure]
         labels = [
-            f"{name}, {variant}" for cost, name in plan.counted if cost == figure for variant in _variants(plan, cost, name)
+            f"{name}, {variant}"
+            for cost, name in plan.counted
+            if cost == figure
+            for variant in _variants(plan, cost, name)
         ]
         curves = {label: [(lookback,) for lookback in sorted(counts["lookbacks"])] for label in labels}
     if figure not in plan.curves and label in UNCOUNTED:
