@@ -24,7 +24,8 @@ def tracked(run_script, tmp_path):
             tmp_path / f"{name}.parquet" for name in ("measurements", "initial", "truth", "tracks", "scores")
         )
         seen = ["--measurements", measurements, "--initial", initial]
-        prior = ["--lookback", 1, *noises, "--velocity-spread", 0]
+        prior = ["--lookback", 1, *noises, "--velocity-spread", 0, "--solver", "enumerate"]
+        prior += ["--estimate", "filtered"]
         for command in (
             ["simulate.py", *size, *noises, *spreads, "--output", tmp_path],
             ["track_mht.py", *seen, *prior, "--output", tracks],

@@ -1,12 +1,20 @@
 """What all scripts refuse on their command line: files that would be lost, numbers that nothing can hold."""
 
 import os
+import re
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 import simulate
 from command_line import ArgumentParser, InputError, existing_file, output_file
+from conftest import SOURCES
 
 MODEL = ["--process-noise", "1.5", "--measurement-noise", "2", "--velocity-spread", "0.1", "--lookback", "1"]
 MODEL += ["--solver", "enumerate", "--estimate", "filtered"]
@@ -107,3 +115,117 @@ def test_the_same_experiments_for_two_replicates_are_refused(dataset, run_script
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert "given twice" in line
+
+
+SIMULATION = [*SCENES, "--experiments", "2", "--seed", "0"]
+
+
+def start(name, *arguments, before="", cwd=None, **environment):
+    """Run a script by a shell, in which `before` was said, with these environment variables."""
+    command = shlex.join([sys.executable, str(SOURCES / name), *map(str, arguments)])
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run(["bash", "-c", f"{before} {command}"], cwd=cwd, env=variables, capture_output=True)
+
+
+def test_a_job_says_first_what_command_it_is_and_then_how_long_it_took_to_start(tmp_path):
+    output = tmp_path / "it's here, é"
+    result = start("simulate.py", *SIMULATION, "--output", output, JOB_STARTED=f"{time.time():.6f}")
+    assert (result.returncode, result.stderr) == (0, b"")
+    command, started = result.stdout.decode().splitlines()
+    assert re.fullmatch(r"started in \d+\.\d{3} s", started)
+    before = contents(output)
+    shutil.rmtree(output)
+    # As a person pastes it.
+    bin_path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-c", command], env={**os.environ, "PATH": bin_path}, check=True)
+    assert contents(output) == before
+
+
+@pytest.mark.parametrize("started", ["x", "nan s", ","])
+def test_a_start_that_is_no_time_is_not_reported(tmp_path, started):
+    result = start("simulate.py", *SIMULATION, "--output", tmp_path / "d", JOB_STARTED=started)
+    assert (result.returncode, result.stderr) == (0, b"")
+    (line,) = result.stdout.decode().splitlines()
+    assert line.startswith("python ")
+
+
+@pytest.mark.parametrize("before", ["exec <&-;", "exec >&-;", "exec 2>&-;", "exec <&- >&- 2>&-;"])
+def test_closed_standard_streams_do_not_matter(tmp_path, before):
+    result = start("simulate.py", *SIMULATION, "--output", "d", before=before, cwd=tmp_path, JOB_STARTED="1")
+    assert result.returncode == 0
+    assert sorted(contents(tmp_path / "d")) == ["initial.parquet", "measurements.parquet", "truth.parquet"]
+
+
+def test_json_of_a_standard_input_that_is_closed_is_refused(tmp_path):
+    arguments = ["--datasets", tmp_path, "--models", "-", "--output", "t", "--csv", "c"]
+    result = start("calibrate_bayes.py", *arguments, before="exec <&-;", cwd=tmp_path)
+    assert result.returncode == 2
+    (line,) = result.stderr.decode().splitlines()
+    assert "--models: -: standard input is closed" in line
+
+
+@pytest.mark.parametrize(
+    "name", ["simulate.py", "track_mht.py", "track_control.py", "track_bayes.py", "profile_mht.py"]
+)
+def test_no_docstring_is_needed(name):
+    result = start(name, "--help", PYTHONOPTIMIZE="2")
+    assert result.returncode == 0
+    assert b"--output" in result.stdout
+
+
+def test_paths_with_a_colon_are_files(tmp_path):
+    made = start("simulate.py", *SIMULATION, "--output", "run:1/data:2", cwd=tmp_path)
+    assert (made.returncode, made.stderr) == (0, b"")
+    files = [
+        "--measurements",
+        "run:1/data:2/measurements.parquet",
+        "--initial",
+        "run:1/data:2/initial.parquet",
+    ]
+    for name, flags in {"track_mht.py": MODEL, "track_control.py": ["--control", "frozen"]}.items():
+        output = f"run:1/{name}:t.parquet"
+        tracked = start(name, *files, *flags, "--output", output, cwd=tmp_path)
+        assert (tracked.returncode, tracked.stderr) == (0, b"")
+        assert (tmp_path / output).is_file()
+    csv = tmp_path / "calibration:1.csv"
+    told = '[{"process_noise": 1, "measurement_noise": 1, "velocity_spread": 0}]'
+    flags = ["--datasets", "run:1/data:2", "--models", told, "--output", "c:1.parquet", "--csv", csv.name]
+    calibrated = start("calibrate_bayes.py", *flags, cwd=tmp_path)
+    assert (calibrated.returncode, calibrated.stderr) == (0, b"")
+    assert csv.read_text(encoding="utf-8").startswith('"dataset"')
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_the_locale_cannot_write_is_escaped(tmp_path, encoding):
+    output = tmp_path / "σ"
+    variables = {"PYTHONIOENCODING": encoding, "JOB_STARTED": "1"}
+    result = start("simulate.py", *SIMULATION, "--output", output, **variables)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"\\u03c3" in result.stdout
+    refused = start("simulate.py", *SIMULATION, "--output", output, "--σ", "1", **variables)
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert b"\\u03c3" in line
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    """As nohup does."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            SOURCES / "simulate.py",
+            *SIMULATION,
+            "--experiments",
+            "200000",
+            "--output",
+            tmp_path / "d",
+        ],
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    while not (tmp_path / "d").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(60) == 143

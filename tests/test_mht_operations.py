@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import profile_mht
-from mpt.operations import emulation, known_work
+from mpt.operations import emulation, known_work, mht_counts
 from mpt.operations.emulation import Emulator
 from mpt.operations.known_work import CannotCount
 from mpt.operations.mht_formulas import FORMULAS
@@ -27,6 +27,7 @@ SCENE = {
     "initial_spread": 5.0,
     "drift_spread": 0.1,
 }
+MARKED_SCRIPT = Path(profile_mht.__file__).with_name("track_marked.py")
 MARKED = """
 #include <immintrin.h>
 #include <unistd.h>
@@ -106,7 +107,9 @@ def test_who_counts_known_work_wrong_is_refused(factor, right):
 def emulated(particles: int) -> dict:
     """Return the operations of each solver and lookback, of nine frames, as long as the longest window."""
     runs = [(solver, K) for solver in FORMULAS for K in range(1, 9)]
-    return profile_mht.count_by_emulation(runs, {"particles": particles, "frames": 9, **SCENE}, 1)
+    return mht_counts.count_by_emulation(
+        runs, {"particles": particles, "frames": 9, **SCENE}, 1, MARKED_SCRIPT
+    )
 
 
 @pytest.mark.parametrize("particles", [2, 3])
@@ -163,15 +166,15 @@ def test_what_takes_long_to_emulate_is_left_to_the_formula_or_not_counted(monkey
         raise CannotCount("none here")
 
     emulated_runs = []
-    monkeypatch.setattr(profile_mht, "count_by_hardware", no_counters)
+    monkeypatch.setattr(mht_counts, "count_by_hardware", no_counters)
     monkeypatch.setattr(
-        profile_mht,
+        mht_counts,
         "count_by_emulation",
         lambda runs, *_: emulated_runs.extend(runs) or dict.fromkeys(runs, 7),
     )
     quick, slow = ("refilter", 2), ("refilter", 12)
     seconds = {quick: 9.0, slow: 9.0, ("assignment", 2): 0.01, ("assignment", 9): 9.0}
-    counted, _ = profile_mht.count(seconds, None, {"particles": 2, "frames": 150}, 10)
+    counted, _ = mht_counts.count(seconds, None, {"particles": 2, "frames": 150}, 10, None)
     assert emulated_runs == [quick, ("assignment", 2)]
     assert counted == {
         quick: (7, "emulated"),
@@ -181,8 +184,7 @@ def test_what_takes_long_to_emulate_is_left_to_the_formula_or_not_counted(monkey
 
 
 def test_one_frame_is_refused(refusal, tmp_path):
-    flags = (
-        "--particles 2 --frames 1 --lookbacks 1 --process-noise 1 --measurement-noise 1 --initial-spread 1"
-    )
+    flags = "--particles 2 --frames 1 --lookbacks 1 --solvers refilter"
+    flags += " --process-noise 1 --measurement-noise 1 --initial-spread 1"
     line = refusal("profile_mht.py", *flags.split(), "--drift-spread", "1", output=tmp_path / "t.parquet")
     assert "--frames" in line

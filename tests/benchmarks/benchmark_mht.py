@@ -273,6 +273,7 @@ def many_sequences(directory: Path, sequences: int) -> Path:
 def script_usage(dataset: Path) -> tuple[float, float]:
     """Return the processor seconds and the MiB that track_mht.py takes for a dataset."""
     prior = "--lookback 8 --process-noise 1.5 --measurement-noise 7 --velocity-spread 0.1"
+    prior += " --solver enumerate --estimate filtered"
     files = [f"--{name}={dataset}/{name}.parquet" for name in ("measurements", "initial")]
     tracker = [sys.executable, str(record.ROOT / "src/track_mht.py"), *prior.split(), *files]
     process = subprocess.Popen([*tracker, "--output", f"{dataset}/tracks.parquet"])

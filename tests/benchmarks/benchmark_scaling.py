@@ -142,7 +142,10 @@ def storage(quick: bool) -> Iterator[record.Finding]:
         files = {key: directory / "data" / f"{key}.parquet" for key in ("truth", "measurements", "initial")}
         tracks, scores, model = (directory / name for name in ("tracks", "scores", "model.pt"))
         seen = ["--measurements", files["measurements"], "--initial", files["initial"]]
-        script("track_mht", *seen, *motion, "--lookback", 1, "--velocity-spread", 0.1, "--output", tracks)
+        how = ["--solver", "enumerate", "--estimate", "filtered"]
+        script(
+            "track_mht", *seen, *motion, *how, "--lookback", 1, "--velocity-spread", 0.1, "--output", tracks
+        )
         names = ["--tracker", "mht", "--replicate", 0, "--tolerance", 3]
         seen = ["--truth", files["truth"], "--measurements", files["measurements"], "--tracks", tracks]
         script("score", *seen, *names, "--output", scores)

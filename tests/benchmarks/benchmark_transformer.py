@@ -107,7 +107,7 @@ class Bench:
         """Track with the MHT, told the model, and score."""
         output = test / f"mht_{lookback}.parquet"
         told = {"process_noise": MOTION["process_noise"], "velocity_spread": MOTION["drift_spread"]}
-        told["measurement_noise"] = noise
+        told |= {"measurement_noise": noise, "solver": "enumerate", "estimate": "filtered"}
         command = {"measurements": test / "measurements.parquet", "initial": test / "initial.parquet"}
         self.run("track_mht.py", output, **command, **told, lookback=lookback)
         return self.score(test, [output])

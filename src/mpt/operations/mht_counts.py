@@ -1,0 +1,140 @@
+"""The operations and the seconds of the Multiple Hypothesis Tracker, counted by the best source there is.
+
+The sources: `papi`, counters of the processor; `emulated`, counters of an emulated processor; `model`, a
+closed formula. What takes long to emulate is left to the formula. Enumeration takes the same operations for
+every sequence; branch and bound, of which there is no formula, is averaged over the sequences.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+
+from mpt.operations import emulation, known_work
+from mpt.operations.hardware_counters import HardwareCounters
+from mpt.operations.known_work import CannotCount
+from mpt.operations.mht_formulas import FORMULAS
+from mpt.operations.mht_workload import Workload
+from mpt.operations.timing import processor_seconds
+
+# Some seconds; and of what there is no formula, a minute or two, being a hundred times as slow.
+MOST_EMULATED = 10**8
+MOST_SECONDS_EMULATED = 1.0
+# Kernels for any x86-64: emulators know fewer instructions than this machine may have. And one thread.
+EMULATED_ENVIRONMENT = {
+    "NUMBA_CPU_NAME": "x86-64",
+    "NUMBA_CPU_FEATURES": "",
+    "NUMBA_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+# A solver and a lookback.
+Run = tuple[str, int]
+
+
+class Measured(NamedTuple):
+    """What runs take per sequence.
+
+    seconds: processor time of each run. counted: operations and their source of each run; one that no source
+    can count is missing. refused: why better sources were refused, by source.
+    """
+
+    seconds: dict[Run, float]
+    counted: dict[Run, tuple[int, str]]
+    refused: dict[str, str]
+
+
+def measure(runs: Sequence[Run], scene: Mapping, sequences: int, marked: Path) -> Measured:
+    """Time and count solvers and lookbacks on simulated sequences.
+
+    scene: particles, frames, noises and spreads as of motion.simulate. sequences: how many are timed and
+    counted at once. marked: the script to emulate, track_marked.py.
+    """
+    workload = Workload(sequences=sequences, **scene)
+    seconds = {each: time_per_sequence(workload, *each, sequences) for each in runs}
+    return Measured(seconds, *count(seconds, workload, scene, sequences, marked))
+
+
+def time_per_sequence(workload: Workload, solver: str, lookback: int, sequences: int) -> float:
+    """Return the processor time that tracking takes, in seconds a sequence, on one thread."""
+    # Compiles, if that was not done before.
+    workload.prepare(solver, 1)()
+    return processor_seconds(workload.prepare(solver, lookback)) / sequences
+
+
+def count(
+    seconds: Mapping[Run, float], workload: Workload, scene: Mapping, sequences: int, marked: Path
+) -> tuple[dict[Run, tuple[int, str]], dict[str, str]]:
+    """Return the operations of each run and their source, and why better sources were refused.
+
+    seconds are what each run takes per sequence. A run that no source can count is missing: branch and bound
+    on machines with neither counter.
+    """
+    runs = list(seconds)
+    modelled = {
+        (solver, K): FORMULAS[solver](scene["particles"], K, scene["frames"])
+        for solver, K in runs
+        if solver in FORMULAS
+    }
+    counted = {each: (operations, "model") for each, operations in modelled.items()}
+    refused = {}
+    try:
+        found = count_by_hardware(runs, workload, sequences)
+        return counted | {each: (operations, "papi") for each, operations in found.items()}, refused
+    except CannotCount as reason:
+        refused["papi"] = str(reason)
+    cheap = [
+        each
+        for each in runs
+        if (
+            modelled[each] <= MOST_EMULATED
+            if each in modelled
+            else seconds[each] * sequences <= MOST_SECONDS_EMULATED
+        )
+    ]
+    try:
+        found = count_by_emulation(cheap, scene, sequences, marked)
+        counted |= {each: (operations, "emulated") for each, operations in found.items()}
+    except CannotCount as reason:
+        refused["emulated"] = str(reason)
+    return counted, refused
+
+
+def count_by_hardware(runs: Iterable[Run], workload: Workload, sequences: int) -> dict[Run, int]:
+    """Return the operations per sequence of each run, counted by the processor; raises CannotCount."""
+    counters = HardwareCounters()
+    counted = {}
+    for each in runs:
+        counted[each] = round(counters.count(workload.prepare(*each)) / sequences)
+    return counted
+
+
+def count_by_emulation(runs: list[Run], scene: Mapping, sequences: int, marked: Path) -> dict[Run, int]:
+    """Return the operations per sequence of each run, counted under emulation; raises CannotCount."""
+    # One sequence tells where all take the same.
+    tracked = [1 if solver in FORMULAS else sequences for solver, _ in runs]
+    command = [
+        sys.executable,
+        marked,
+        "--workload",
+        json.dumps({**scene, "sequences": sequences}),
+        "--runs",
+        json.dumps([(*each, number) for each, number in zip(runs, tracked, strict=True)]),
+    ]
+    with TemporaryDirectory() as directory:
+        emulator = emulation.Emulator(Path(directory))
+        environment = {**os.environ, **EMULATED_ENVIRONMENT, "NUMBA_CACHE_DIR": directory}
+        # Compiles, which an emulated processor is too slow for.
+        emulation.run(command, environment)
+        operations = emulator.counts(command, environment).sum(axis=1)
+    loops = known_work.loops()
+    between_marks = np.diff(operations)[::2].tolist()
+    known_work.check(dict(zip(loops, between_marks, strict=False)))
+    counted = zip(runs, between_marks[len(loops) :], tracked, strict=True)
+    return {each: round(operations / number) for each, operations, number in counted}
