@@ -26,7 +26,7 @@ from mpt.scoring.links import swaps
 TRUTH = {"color": "0.1", "linewidth": 0.7, "zorder": 2}
 DETECTION = {"color": "0.75", "marker": ".", "markersize": 2.5, "linestyle": "", "zorder": 1}
 SWAP = {
-    "marker": "X", "markersize": 5.5, "linestyle": "", "color": "#d0021b", "markeredgecolor": "white",
+    "marker": "X", "markersize": 4.5, "linestyle": "", "color": "#d0021b", "markeredgecolor": "white",
     "markeredgewidth": 0.5, "zorder": 5,
 }  # fmt: skip
 TRACK = {"linewidth": 1.1, "zorder": 3, "alpha": 0.9}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mpt.drawing.figures import words
-from mpt.drawing.style import symbols
+from mpt.drawing.style import as_written, symbols
 from mpt.judgement.choices import ITSELF
 
 # In the order of the legend; the marks are for those who see no colours.
@@ -78,7 +78,9 @@ def _map(
         linewidths=0.5,
         linecolor="white",
         cbar=False,
-        xticklabels=[f"{axis_name} {value}".strip().replace("_", " ") for axis_name, value in choices],
+        xticklabels=[
+            as_written(f"{axis_name} {value}".strip().replace("_", " ")) for axis_name, value in choices
+        ],
         yticklabels=[symbols(text) for text in statements] if statements else False,
     )
     owners = [axis_name for axis_name, _ in choices]
