@@ -28,7 +28,7 @@ VARIANTS = {
     "incremental": "",
     "re_encoded": ", encoded anew",
 }
-NAMES = {"mht": "MHT"}
+NAMES = {"mht": "MHT", "plain": "transformer"}
 # Variants whose operations multiply with each frame of lookback; those of the others grow as a power of it.
 OF_HYPOTHESES = ("enumerate", "refilter", "assignment")
 # What the paper describes: through the last point of these goes the growth that it states.

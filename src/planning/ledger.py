@@ -25,9 +25,7 @@ def ledger(config: dict, plan: Plan) -> dict:
     """
     claims, figures = {}, {}
     judgement = config["judgement"]
-    for name, declared in config["claims"].items():
-        if declared is None:
-            continue
+    for name, declared in claims_and_copies(config, plan).items():
         claim = {"scores": judgement["scores"], "reference": None} | declared
         claim.setdefault("reference_figure", claim["figure"])
         curve = claim.pop("curve")
@@ -59,6 +57,42 @@ def ledger(config: dict, plan: Plan) -> dict:
     return {"claims": claims, "figures": figures}
 
 
+def claims_and_copies(config: dict, plan: Plan) -> dict[str, dict]:
+    """Return the claims that are judged, by name: each that is declared, then its copies for other networks.
+
+    A copy has another word in the place of that of the curves' labels, wherever the figure draws such curves.
+    """
+    found = {}
+    for name, declared in config["claims"].items():
+        if declared is None:
+            continue
+        found[name] = declared | {"family": declared["figure"]}
+        for other, word in config["judgement"]["again"].items():
+            copy = _renamed(declared, f"{word}_{{", f"{other}_{{")
+            if copy != declared and _draws(plan, copy):
+                copy["statement"] = _renamed(declared["statement"], word, f"{other} {word}")
+                copy["statement"] = copy["statement"].replace(f"{other} {word}_{{", f"{other}_{{")
+                found[f"{name}_{other}"] = copy | {"family": f"{declared['figure']}, {other}"}
+    return found
+
+
+def _renamed(value, word: str, other: str):
+    if isinstance(value, dict):
+        return {key: _renamed(item, word, other) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, word, other) for item in value]
+    return value.replace(word, other) if isinstance(value, str) else value
+
+
+def _draws(plan: Plan, claim: dict) -> bool:
+    curves = claim["curve"] if isinstance(claim["curve"], list) else [claim["curve"]]
+    wanted = {(claim["figure"], label) for label in curves}
+    if claim.get("reference"):
+        wanted.add((claim.get("reference_figure", claim["figure"]), claim["reference"]))
+    drawn = {(figure, curve.label) for figure, found in plan.curves.items() for curve in found}
+    return wanted <= drawn
+
+
 def check_statements(config: dict, plan: Plan) -> None:
     """Raise StudyError if a statement says in numbers, not placeholders, what is not so in this config."""
     for name, claim in ledger(config, plan)["claims"].items():
@@ -67,7 +101,7 @@ def check_statements(config: dict, plan: Plan) -> None:
         if claim["reference"] is not None:
             reference = [_points(config, plan, "", claim["reference_figure"], claim["reference"])]
         words = _words(config, plan, claim, curves, reference)
-        declared = config["claims"][name]["statement"]
+        declared = claims_and_copies(config, plan)[name]["statement"]
         statements.check_literals(f"claims.{name}.statement", declared, words)
 
 

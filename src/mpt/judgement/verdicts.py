@@ -57,11 +57,11 @@ def judge_ledger(ledger: Mapping, scores: Scores, operations: Operations) -> lis
 
 
 def families(rows: Sequence[dict]) -> dict[tuple[str, str], list[dict]]:
-    """Return the rows that are corrected together, by figure and score: those with a p-value."""
+    """Return the rows that are corrected together, by family and score: those with a p-value."""
     found = {}
     for row in rows:
         if not np.isnan(row["p"]):
-            found.setdefault((row["figure"], row["score"]), []).append(row)
+            found.setdefault((row["family"], row["score"]), []).append(row)
     return found
 
 
@@ -201,6 +201,7 @@ def _row(
         "score": score,
         "statement": claim["statement"],
         "figure": claim["figure"],
+        "family": claim["family"],
         "judgement": judgement,
         **judgement.effect._asdict(),
         "points": len(judgement.points),
