@@ -22,9 +22,10 @@ def tracking_sources(wildcards) -> list[str]:
 
 
 def tracking_truth(wildcards) -> list[str]:
-    return (
-        test_set_tables(wildcards.dataset, "truth") if "truth" in method_of(wildcards.tracker).needs else []
-    )
+    """Return the truth if the method needs it, or an option feeds it back: a leak, and labelled as one."""
+    told = PLAN.told[wildcards.tracker, wildcards.dataset]
+    opened = "truth" in method_of(wildcards.tracker).needs or "truth" in told.values()
+    return test_set_tables(wildcards.dataset, "truth") if opened else []
 
 
 def tracking_flags(wildcards) -> str:

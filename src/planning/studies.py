@@ -192,6 +192,8 @@ def _label(method: Method, study: dict, entry: dict, dataset: dict, tracker: dic
         settings = method.settings(tracker)
         shown = {key: _shown(method, key, settings, x) for key in placeholders(method.label)}
         label = method.label.format(**shown)
+    if "truth" in method.settings(tracker).values():
+        label = f"{label} (leak: told the truth)"
     suffixes = _varied(tracker, entry, method.symbols, told)
     suffixes += _varied(dataset, study["datasets"], DATASET_SYMBOLS, {study["x"]})
     return ", ".join([label, *suffixes])
