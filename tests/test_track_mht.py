@@ -258,7 +258,7 @@ def test_it_runs_where_nothing_can_be_cached(dataset, tmp_path):
     """As in a container without a home, from source that is read-only."""
     source = tmp_path / "source"
     shutil.copytree(SOURCES, source, ignore=shutil.ignore_patterns("__pycache__"))
-    for place in (source, source / "mpt"):
+    for place in [source, *(path for path in source.rglob("*") if path.is_dir())]:
         # In the way of a directory, also of root's.
         (place / "__pycache__").write_text("")
     environment = {k: v for k, v in os.environ.items() if k not in ("HOME", "NUMBA_CACHE_DIR")}
