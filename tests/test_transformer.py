@@ -14,7 +14,9 @@ FRAMES = 8
 SEQUENCES = 3
 
 
-def make_network(particles=2, encoder_lookback=4, decoder_lookback=3, replicates=1, seed=0, frames=FRAMES):
+def make_network(
+    particles=2, encoder_lookback=4, decoder_lookback=3, replicates=1, seed=0, frames=FRAMES, sees="past"
+):
     """Return a network of which every parameter is far from where it is initialised."""
     architecture = Architecture(
         particles=particles,
@@ -27,6 +29,7 @@ def make_network(particles=2, encoder_lookback=4, decoder_lookback=3, replicates
         decoder_layers=2,
         feedforward=12,
         pointers=2,
+        encoder_sees=sees,
     )
     network = Transformer(architecture, replicates, seed)
     generator = torch.Generator().manual_seed(100 + seed)
@@ -104,11 +107,13 @@ class PlainNetwork:
     def logits(self, name, heads, keys, x, places, other_places, lookback):
         """Return logits (heads, tokens, others), by loops over i and j."""
         size = self.size.dimension // heads
+        # Tracks never look ahead to tracks.
+        whole = self.size.encoder_sees == "whole" and other_places[0][2] is None
         logits = np.full((heads, len(x), len(keys)), -np.inf)
         for i, (x_i, t_i, track_i, away) in enumerate(places):
             raw = self.linear(f"{name}.query.map", normalise(x[i])).reshape(heads, -1)
             for j, (x_j, t_j, track_j, _) in enumerate(other_places):
-                if not 0 <= t_i - t_j < lookback:
+                if not (t_i - t_j >= 0 or whole) or abs(t_i - t_j) >= lookback:
                     continue
                 for h in range(heads):
                     wave, rest = raw[h, :14], raw[h, 14:]
@@ -116,7 +121,7 @@ class PlainNetwork:
                     s, a = (math.log1p(math.exp(rate)) for rate in rest[size + 2 : size + 4])
                     apart = x_j - x_i
                     logit = q @ keys[j] / math.sqrt(size) + g @ apart - s * apart @ apart
-                    logit -= a * (t_i - t_j)
+                    logit -= a * abs(t_i - t_j)
                     for f in range(7):
                         w = complex(wave[2 * f], wave[2 * f + 1])
                         logit += (w * np.exp(-1j * math.pi / 2**f * (t_i - t_j))).real
@@ -198,10 +203,14 @@ def normalise(x):
 
 
 @pytest.mark.parametrize(
-    ("particles", "encoder_lookback", "decoder_lookback"), [(1, 3, 2), (2, 5, 1), (3, 2, 5)]
+    ("particles", "encoder_lookback", "decoder_lookback", "sees"),
+    [(1, 3, 2, "past"), (2, 5, 1, "past"), (3, 2, 5, "past"), (2, 5, 2, "whole"), (3, 2, 1, "whole")],
 )
-def test_the_network_computes_the_formulas_of_its_docstring(particles, encoder_lookback, decoder_lookback):
-    network = make_network(particles, encoder_lookback, decoder_lookback, replicates=2, frames=5).double()
+def test_the_network_computes_the_formulas_of_its_docstring(
+    particles, encoder_lookback, decoder_lookback, sees
+):
+    lookbacks = (encoder_lookback, decoder_lookback)
+    network = make_network(particles, *lookbacks, replicates=2, frames=5, sees=sees).double()
     z, _ = make_scene(particles, replicates=2, frames=5)
     y, _ = make_scene(particles, replicates=2, frames=4, seed=1)
     owner = torch.randint(particles, z.shape[:-1], generator=torch.Generator().manual_seed(2))

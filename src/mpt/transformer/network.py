@@ -201,9 +201,10 @@ class Network(nn.Module):
         size = self.architecture
         detections = self.detections(measurements, 0)
         decoded = self.outputs(outputs, measurements.shape[2] - outputs.shape[2])
-        encoded = self._encode(detections)
+        seen = sight(size, detections.times, detections.times, measurements.shape[2])
+        encoded = self._encode(detections, seen)
         look_back = window(decoded.times, decoded.times, size.decoder_lookback)
-        look_across = window(decoded.times, detections.times, size.encoder_lookback, size.encoder_sees)
+        look_across = sight(size, decoded.times, detections.times, measurements.shape[2])
         x = self.start(decoded)
         for layer in self.decoder:
             x = x + layer.attention(x, decoded, *layer.attention.keys_values(x, decoded), look_back)
@@ -212,9 +213,7 @@ class Network(nn.Module):
             x = x + layer.feed_forward(x)
         return Decoded(x, decoded, encoded, detections, look_across)
 
-    def _encode(self, detections) -> torch.Tensor:
-        size = self.architecture
-        seen = window(detections.times, detections.times, size.encoder_lookback, size.encoder_sees)
+    def _encode(self, detections, seen: torch.Tensor | None) -> torch.Tensor:
         x = self.start(detections)
         for layer in self.encoder:
             x = x + layer.attention(x, detections, *layer.attention.keys_values(x, detections), seen)
@@ -283,14 +282,15 @@ class Decoded:
     """What encoder and decoder made of a scene.
 
     x (R, B, D·N, d): the decoder's tokens, at `places`. encoded (R, B, W·N, d): the encoder's, at
-    `detections`. look_across (D·N, W·N): which detections each of the decoder's tokens may see.
+    `detections`. look_across (D·N, W·N): which detections each of the decoder's tokens may see;
+    None: all.
     """
 
     x: torch.Tensor
     places: object
     encoded: torch.Tensor
     detections: object
-    look_across: torch.Tensor
+    look_across: torch.Tensor | None
 
 
 def is_far(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> bool:
@@ -366,7 +366,7 @@ class IncrementalDecoding:
         if frames > 1:
             times = torch.arange(max(0, begin - lookback + 1), end, device=measurements.device)
             key_times = times.repeat_interleave(self.size.particles)
-            mask = window(here.times, key_times, lookback, self.size.encoder_sees)
+            mask = sight(self.size, here.times, key_times, self._frames)
         x = self.network.start(here)
         for layer, cache in zip(self.network.encoder, self._encoder, strict=True):
             cache.append(*layer.attention.keys_values(x, here))
@@ -432,9 +432,18 @@ class Cache:
         return self._kept[0][:, tokens], self._kept[1][:, tokens]
 
 
-def window(times: torch.Tensor, key_times: torch.Tensor, lookback: int, sees: str = PAST) -> torch.Tensor:
-    """Return the mask (L, keys): whether a token may see a key of this time; PAST or WHOLE as above."""
+def window(times: torch.Tensor, key_times: torch.Tensor, lookback: int) -> torch.Tensor:
+    """Return the mask (L, keys): whether a token may see a key of this time, of its frame or before."""
     age = times[:, None] - key_times
-    if sees == WHOLE:
-        return age.abs() < lookback
     return (age >= 0) & (age < lookback)
+
+
+def sight(
+    size: Architecture, times: torch.Tensor, detection_times: torch.Tensor, frames: int
+) -> torch.Tensor | None:
+    """Return the mask (L, keys): whether a token may see a detection of this time; None: all of them."""
+    if size.encoder_sees == PAST:
+        return window(times, detection_times, size.encoder_lookback)
+    if size.encoder_lookback >= frames:
+        return None
+    return (times[:, None] - detection_times).abs() < size.encoder_lookback
