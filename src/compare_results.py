@@ -19,9 +19,9 @@ from mpt.drawing.comparison import draw_comparison
 from mpt.judgement import agreement
 from mpt.judgement.agreement import DIFFERENT, ONLY_FIRST, ONLY_SECOND, SAME, STATES, WITHIN, Pair
 from mpt.tables.curves import CURVES
-from mpt.tables.files import TableReader, column_names
+from mpt.tables.files import Table, TableReader, column_names, with_columns
 from mpt.tables.operations import OPERATIONS
-from mpt.tables.verdicts import CLAIMS
+from mpt.tables.verdicts import claim_controls, claims_table
 
 # Lines of a list of differences; more are counted.
 LISTED = 25
@@ -83,18 +83,18 @@ def compare(first: Path, second: Path) -> tuple[dict[str, list[Pair]], dict[str,
                 f"{second / name}.parquet: is a table of {names[1][name].name}, not {table.name}"
             )
         rows = []
-        for directory in (first, second):
-            with TableReader(directory / f"{name}.parquet", table) as reader:
+        for directory, of_run in zip((first, second), names, strict=True):
+            with TableReader(directory / f"{name}.parquet", of_run[name]) as reader:
                 rows.append(reader.read())
         compared[name] = COMPARISONS[table.name](*rows)
-        if table is CURVES:
+        if table.name == CURVES.name:
             curves[Path(name).name] = tuple(rows)
     return compared, curves
 
 
 COMPARISONS = {
     CURVES.name: agreement.compare_curves,
-    CLAIMS.name: agreement.compare_verdicts,
+    "claims": agreement.compare_verdicts,
     OPERATIONS.name: agreement.compare_operations,
 }
 
@@ -144,15 +144,16 @@ def in_words(first: Path, second: Path, compared: dict[str, list[Pair]], picture
     return "\n".join(lines) + "\n"
 
 
-def _tables(directory: Path) -> dict[str, object]:
+def _tables(directory: Path) -> dict[str, Table]:
     """Return which table each file of a run is that can be compared, by its path without suffix."""
     found = {}
     for path in [directory / "claims.parquet", *sorted((directory / "figures").glob("*.parquet"))]:
         if path.exists():
             names = column_names(path)
-            for table in (CLAIMS, CURVES, OPERATIONS):
+            for table in (claims_table(claim_controls(names)), CURVES, OPERATIONS):
                 if set(table.key) <= set(names):
-                    found[path.relative_to(directory).with_suffix("").as_posix()] = table
+                    # A run of an earlier version may lack columns that no comparison needs.
+                    found[path.relative_to(directory).with_suffix("").as_posix()] = with_columns(table, names)
                     break
             else:
                 raise InputError(f"{path}: is no table of curves, claims or operations")

@@ -294,6 +294,12 @@ def table_parameters(path: str | os.PathLike, table: Table) -> dict:
         return reader.parameters
 
 
+def with_columns(table: Table, names: Sequence[str]) -> Table:
+    """Return the table with only those of its columns that are named: as an earlier version wrote it."""
+    fields = [field for field in table.schema if field.name in names]
+    return Table(table.name, pa.schema(fields), table.key)
+
+
 def column_names(path: str | os.PathLike) -> list[str]:
     """Return the names of a table's columns, whichever table it is; raises InputError if it is not sound."""
     try:

@@ -79,11 +79,16 @@ def choice_axes(path: str | os.PathLike) -> list[str]:
     return names[1 : names.index("claim")]
 
 
+def claim_controls(names: Sequence[str]) -> list[str]:
+    """Return the controls of a table of claims with columns of these names."""
+    return [name.removesuffix("_verdict") for name in names if name.endswith("_verdict")]
+
+
 def choice_controls(path: str | os.PathLike) -> list[str]:
     """Return the controls of a table of choices; raises InputError if it is none."""
     names = _column_names(path)
     found = names[names.index("claim") :]
-    return [name.removesuffix("_verdict") for name in found if name.endswith("_verdict")]
+    return claim_controls(found)
 
 
 def _column_names(path: str | os.PathLike) -> list[str]:
