@@ -82,7 +82,7 @@ class Claim:
 
 
 def verdict(judgement: Judgement, p: float, equal_p: float = np.nan) -> str:
-    """Say supported, contradicted, equal, undecided, or too few trainings; report.METHOD says when, in words.
+    """Say supported, contradicted, equal, undecided, or too few trainings; report.py says when, in words.
 
     p and equal_p: the judgement's two p-values, corrected or not.
     """

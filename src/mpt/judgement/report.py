@@ -23,8 +23,9 @@ The mean is over all trainings, those that failed too. A training counts as fail
 than that of the median training of its model by more than {below:g}; the rate of failures has its 95 %
 interval by Clopper and Pearson. Where trainings fail at a rate of {rate:.0%}, fewer than {fewest} trainings
 may well show none that failed: a verdict in favour of a curve that rests on fewer is **too few trainings**.
-A verdict against it stands, since failures that went unseen could only make the curve worse. Failures rarer
-than that can still go unseen."""
+A verdict against it stands, since failures that went unseen could only make the curve worse. A trend, a rise
+and what else compares a curve's own points is in favour of some of them, and being equal of all. Failures
+rarer than that can still go unseen."""
 COUNTS = """\
 Where operations are counted nothing is sampled, and the counts settle the verdict: an exponential law by
 Akaike's criterion, better or worse by more than 2 than a power law; a straight line by its largest deviation;
