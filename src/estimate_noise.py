@@ -107,8 +107,9 @@ def write_noise(
         noise = found.noise
         along = {"lookback": lookback, "rounds": found.rounds, "settled": found.settled}
     else:
-        assigned = _assigned(tracks, TRACKS) if tracks else _assigned(truth, TRUTH)
-        check_same_dataset({measurements: MEASUREMENTS, **({tracks: TRACKS} if tracks else {truth: TRUTH})})
+        if truth:
+            check_same_dataset({measurements: MEASUREMENTS, truth: TRUTH})
+        assigned = _assigned(tracks, TRACKS, dataset) if tracks else _assigned(truth, TRUTH, dataset)
         path = np.take_along_axis(detections, assigned[..., None].astype(np.intp), axis=2)
         path[:, 0] = starts
         noise = estimate_noise(path, start_measured, velocity_spread)
@@ -132,9 +133,9 @@ def _given(name: str, velocity_spread: float | None) -> bool:
     return name == "velocity_spread" and velocity_spread is not None
 
 
-def _assigned(path: Path, table) -> np.ndarray:
+def _assigned(path: Path, table, dataset: dict) -> np.ndarray:
     """Return the detection (B, T, N) of each track or particle; 0 at frame 0, where starts stand for it."""
-    blocks = read_tracks(path) if table is TRACKS else read_truth(path)
+    blocks = read_tracks(path, dataset=dataset) if table is TRACKS else read_truth(path)
     parts = []
     for block in blocks:
         missing = np.argwhere(block.detection[:, 1:] < 0)

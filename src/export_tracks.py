@@ -19,9 +19,9 @@ from command_line import (
 )
 from mpt.recordings.formats import FORMATS
 from mpt.recordings.links import Links
-from mpt.tables.dataset import MEASUREMENTS, check_same_dataset, dataset_parameters, read_measurements
+from mpt.tables.dataset import dataset_parameters, read_measurements
 from mpt.tables.margins import read_margins
-from mpt.tables.tracks import TRACKS, read_tracks
+from mpt.tables.tracks import read_tracks
 
 POSITIONS = ("detections", "tracks")
 
@@ -90,8 +90,6 @@ def export_tracks(
     pixel_size: float | None = None,
 ) -> None:
     """Write tracks.parquet of the dataset of `measurements` as another program's file; raises InputError."""
-    tables = {measurements: MEASUREMENTS, tracks: TRACKS}
-    check_same_dataset(tables)
     parameters = dataset_parameters(measurements)
     first_frames = parameters.get("first_frames")
     if first_frames is None and parameters["experiments"] > 1 and experiment is None:
@@ -103,7 +101,9 @@ def export_tracks(
     pixel_size = pixel_size or parameters.get("pixel_size", 1.0)
     margin_blocks = None if margins is None else read_margins(margins, tracks)
     parts, number = [], 0
-    for (_, detections), block in zip(read_measurements(measurements), read_tracks(tracks), strict=True):
+    for (_, detections), block in zip(
+        read_measurements(measurements), read_tracks(tracks, dataset=parameters), strict=True
+    ):
         _, T, N, _ = block.positions.shape
         margin = None if margin_blocks is None else _margins_of(margin_blocks, block.experiments, margins)
         points = block.positions if positions == "tracks" else _linked(tracks, detections, block)

@@ -33,7 +33,7 @@ from mpt.tables.dataset import (
     read_measurements,
     read_truth,
 )
-from mpt.tables.files import TableWriter, table_parameters
+from mpt.tables.files import TableReader, TableWriter
 from mpt.tables.scores import SCORES, TRACKER_SCORES
 from mpt.tables.tracks import TRACKS, read_tracks
 
@@ -113,7 +113,7 @@ def score(
     else:
         table, keys = TRACKER_SCORES, _tracker_keys(len(tracks), trackers, replicates)
     measurements = measurements or truth.with_name("measurements.parquet")
-    check_same_dataset({truth: TRUTH, measurements: MEASUREMENTS, **dict.fromkeys(tracks, TRACKS)})
+    check_same_dataset({truth: TRUTH, measurements: MEASUREMENTS})
     dataset = dataset_parameters(truth, TRUTH)
     if dataset["frames"] < 2:
         raise InputError(f"{truth}: one frame has no links to score")
@@ -134,7 +134,7 @@ def score(
     }
     with TableWriter(output, table, parameters) as writer:
         for key, path in sorted(zip(keys, tracks, strict=True)):
-            for experiments, columns in _score(truth, measurements, path, tolerance):
+            for experiments, columns in _score(truth, measurements, path, dataset, tolerance):
                 repeated = {
                     name: np.full(len(experiments), value)
                     for name, value in zip(table.key, key, strict=False)
@@ -175,15 +175,17 @@ def _tracker_keys(
 
 
 def _tracker_parameters(path) -> dict:
-    parameters = table_parameters(path, TRACKS)
+    """Return what made the tracks; nothing where their tracker did not say."""
+    with TableReader(path, TRACKS) as reader:
+        parameters = reader.parameters if reader.has_parameters else {}
     return {name: value for name, value in parameters.items() if name != "dataset"}
 
 
-def _score(truth_path, measurements_path, tracks_path, tolerance):
+def _score(truth_path, measurements_path, tracks_path, dataset, tolerance):
     blocks = zip(
         read_truth(truth_path),
         read_measurements(measurements_path),
-        read_tracks(tracks_path),
+        read_tracks(tracks_path, dataset=dataset),
         strict=True,
     )
     for truth, (measured, measurements), tracks in blocks:

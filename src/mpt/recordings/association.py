@@ -36,7 +36,8 @@ def associate(
     the detections that make the steps least, whatever the noise. Where particles come near each other as
     often as not, wrong links shorten steps and the noises come out too small. Raises InputError.
     """
-    model = Model(1.0, 0.0, 0.0)
+    start = "measured" if start_measured else "known"
+    model = Model(1.0, 0.0, 0.0, start=start)
     detection, rounds, settled = None, 0, False
     while rounds < MOST_ROUNDS and not settled:
         decisions = mht.track(measurements, initial, lookback, model, solver="assignment", margins=False)
@@ -44,7 +45,6 @@ def associate(
         settled = detection is not None and np.array_equal(decisions.detection, detection)
         detection = decisions.detection
         noise = estimate_noise(decisions.path(measurements, initial), start_measured, velocity_spread)
-        model = Model(
-            noise.process_noise.estimate, noise.measurement_noise.estimate, noise.velocity_spread.estimate
-        )
+        estimates = (noise.process_noise, noise.measurement_noise, noise.velocity_spread)
+        model = Model(*(each.estimate for each in estimates), start=start)
     return Association(noise, detection, rounds, settled)
