@@ -78,7 +78,7 @@ def compare(first: Path, second: Path) -> tuple[dict[str, list[Pair]], dict[str,
             compared[name] = [Pair((), None, None, state)]
             continue
         table = names[0][name]
-        if names[1][name] is not table:
+        if names[1][name].name != table.name:
             raise InputError(
                 f"{second / name}.parquet: is a table of {names[1][name].name}, not {table.name}"
             )
