@@ -11,6 +11,9 @@ include: "rules/config.smk"
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 # For `--sdm apptainer`: a file beside results/, made from the Dockerfile (profiles/README.md says how).
 container: "container.sif"
 
@@ -35,6 +38,7 @@ rule all:
         "results/run.csv",
         claims_files(),
         calibration_files(),
+        picture_files(),
         expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
     localrule: True
 

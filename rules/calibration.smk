@@ -54,7 +54,12 @@ rule draw_calibration:
         sources=sources("draw_calibration.py"),
         table="results/calibration.parquet",
     output:
-        png="results/calibration.png",
+        png=report(
+            "results/calibration.png",
+            caption="../report/calibration.rst",
+            category="Figures",
+            labels={"figure": "calibration of the Bayes reference"},
+        ),
         pdf="results/calibration.pdf",
     log:
         "results/logs/draw_calibration.log",

@@ -30,7 +30,12 @@ rule judge_claims:
         operations=claimed_operations,
     output:
         parquet="results/claims.parquet",
-        csv="results/claims.csv",
+        csv=report(
+            "results/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"table": "which claims hold"},
+        ),
         markdown="results/claims.md",
     log:
         "results/logs/judge_claims.log",

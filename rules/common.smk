@@ -49,6 +49,8 @@ wildcard_constraints:
     method=r"[^/]+",
     study="|".join(PLAN.curves) or "$^",
     cost="|".join({figure for figure, _ in PLAN.counted}) or "$^",
+    figure=r"\w+",
+    picture=r"\w+",
     part=r"[a-z]+",
     scene=r"[^/]+",
 

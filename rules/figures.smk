@@ -4,7 +4,11 @@ import itertools
 import json
 from dataclasses import asdict
 
+from planning.pictures import sequences, together
 from planning.statements import title
+
+TOGETHER = together(CONFIG, PLAN)
+SEQUENCES = sequences(CONFIG, PLAN)
 
 
 def scores_of_study(wildcards) -> list[str]:
@@ -19,7 +23,9 @@ def curves_file(wildcards) -> str:
 
 
 def tabulation_flags(wildcards) -> str:
-    return flags({"columns": CONFIG["figures"]["panels"]})
+    failed = CONFIG["judgement"]["failed"]
+    said = {"failed_score": failed["score"], "below_median_by": failed["below_median_by"]}
+    return flags({"columns": CONFIG["figures"]["panels"]} | said)
 
 
 def drawing_flags(wildcards) -> str:
@@ -40,6 +46,48 @@ def style_flags() -> dict:
         for name, method in PLAN.methods.items()
     }
     return {"styles": json.dumps(looks), "dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
+
+
+def tables_together(wildcards) -> list[str]:
+    return [f"results/figures/{study}.parquet" for study in TOGETHER[wildcards.figure].studies]
+
+
+def together_flags(wildcards) -> str:
+    figure = TOGETHER[wildcards.figure]
+    return flags({"title": figure.titles, "x": figure.x, "scale": figure.scale} | style_flags())
+
+
+def sequence_tables(table: str) -> Callable:
+    """Return the input of a picture of sequences: this table of each of its datasets."""
+
+    def tables(wildcards) -> list[str]:
+        datasets = SEQUENCES[wildcards.picture].datasets
+        return [path for dataset in datasets for path in test_set_tables(dataset, table)]
+
+    return tables
+
+
+def sequence_tracks(wildcards) -> list[str]:
+    picture = SEQUENCES[wildcards.picture]
+    return [
+        tracked_by(tracker, dataset)
+        for _, trackers in picture.trackers.values()
+        for dataset, tracker in zip(picture.datasets, trackers)
+    ]
+
+
+def sequence_flags(wildcards) -> str:
+    """Return the flags of a picture of sequences; of a network it shows the first training."""
+    picture = SEQUENCES[wildcards.picture]
+    said = {
+        "title": f"The experiment that is hardest for {picture.hardest_for}",
+        "hardest_for": picture.hardest_for,
+    }
+    words = [flags(said | {"scene_title": picture.scene_titles} | style_flags() | {"dots_per_inch": 100})]
+    for label, (method, trackers) in picture.trackers.items():
+        files = [tracks_of(tracker, dataset)[0] for dataset, tracker in zip(picture.datasets, trackers)]
+        words.append(flags({"tracker": [label, method, *files]}))
+    return " ".join(words)
 
 
 rule tabulate_scores:
@@ -73,7 +121,12 @@ rule draw_scores:
         sources=sources("draw_scores.py"),
         table="results/figures/{study}.parquet",
     output:
-        png="results/figures/{study}.png",
+        png=report(
+            "results/figures/{study}.png",
+            caption="../report/scores.rst",
+            category="Figures",
+            labels={"figure": "{study}"},
+        ),
         pdf="results/figures/{study}.pdf",
     log:
         "results/logs/draw_scores/{study}.log",
@@ -92,12 +145,78 @@ rule draw_scores:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
 
+rule draw_together:
+    input:
+        sources=sources("draw_scores.py"),
+        tables=tables_together,
+    output:
+        png=report(
+            "results/together/{figure}.png",
+            caption="../report/together.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        pdf="results/together/{figure}.pdf",
+    log:
+        "results/logs/draw_together/{figure}.log",
+    benchmark:
+        "results/benchmarks/draw_together/{figure}.tsv"
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        flags=together_flags,
+    shell:
+        "python {input.sources[0]:q} --table {input.tables:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+
+
+rule draw_sequence:
+    input:
+        sources=sources("draw_tracks.py"),
+        truth=sequence_tables("truth"),
+        measurements=sequence_tables("measurements"),
+        tracks=sequence_tracks,
+    output:
+        png=report(
+            "results/sequences/{picture}.png",
+            caption="../report/tracks.rst",
+            category="Figures",
+            labels={"figure": "{picture}"},
+        ),
+        pdf="results/sequences/{picture}.pdf",
+        gif="results/sequences/{picture}.gif",
+    log:
+        "results/logs/draw_sequence/{picture}.log",
+    benchmark:
+        "results/benchmarks/draw_sequence/{picture}.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(20),
+    params:
+        flags=sequence_flags,
+    shell:
+        "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q} {params.flags}"
+        " --output {output.png:q} {output.pdf:q} --animation {output.gif:q} > {log:q} 2>&1"
+
+
 rule draw_operations:
     input:
         sources=sources("draw_operations.py"),
         table="results/figures/{cost}.parquet",
     output:
-        png="results/figures/{cost}.png",
+        png=report(
+            "results/figures/{cost}.png",
+            caption="../report/operations.rst",
+            category="Cost",
+            labels={"figure": "{cost}"},
+        ),
         pdf="results/figures/{cost}.pdf",
     log:
         "results/logs/draw_operations/{cost}.log",

@@ -30,9 +30,16 @@ def planned_jobs() -> dict[str, list[str]]:
         "tabulate_scores": list(PLAN.curves),
         "draw_scores": list(PLAN.curves),
         "tabulate_operations": costs,
+        "draw_together": list(TOGETHER),
+        "draw_sequence": list(SEQUENCES),
         "draw_operations": costs,
         **{rule: [""] for rule, files in alone.items() if files},
     }
+
+
+def picture_files() -> list[str]:
+    joint = [f"results/together/{figure}.png" for figure in TOGETHER]
+    return joint + [f"results/sequences/{picture}.gif" for picture in SEQUENCES]
 
 
 def jobs_file(wildcards) -> str:
@@ -41,7 +48,12 @@ def jobs_file(wildcards) -> str:
 
 rule write_config:
     output:
-        "results/config.yaml",
+        report(
+            "results/config.yaml",
+            caption="../report/config.rst",
+            category="How it was made",
+            labels={"table": "config"},
+        ),
     log:
         "results/logs/write_config.log",
     localrule: True
@@ -63,8 +75,14 @@ rule summarise_run:
         figures=expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
         claims=claims_files(),
         calibration=calibration_files(),
+        pictures=picture_files(),
     output:
-        "results/run.csv",
+        report(
+            "results/run.csv",
+            caption="../report/run.rst",
+            category="How it was made",
+            labels={"table": "jobs"},
+        ),
     log:
         "results/logs/summarise_run.log",
     localrule: True

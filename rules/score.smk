@@ -1,12 +1,13 @@
 """The scores: from all tracks that any study wants on a test set, and its truth, to one table."""
 
 
+def tracked_by(tracker: str, dataset: str) -> str:
+    """Return what a tracker makes of a test set: a directory where it has a model, a table otherwise."""
+    return f"results/tracks/{tracker}/{dataset}" + ("" if tracker in PLAN.model_of else "/0.parquet")
+
+
 def tracked(wildcards) -> list[str]:
-    """Return what the trackers of a test set make: the directory of those with a model, the table of the others."""
-    return [
-        f"results/tracks/{tracker}/{wildcards.dataset}" + ("" if tracker in PLAN.model_of else "/0.parquet")
-        for tracker in sorted(PLAN.trackers_on[wildcards.dataset])
-    ]
+    return [tracked_by(tracker, wildcards.dataset) for tracker in sorted(PLAN.trackers_on[wildcards.dataset])]
 
 
 def score_flags(wildcards) -> str:

@@ -21,6 +21,7 @@ from planning.methods import (
     methods,
     placeholders,
 )
+from planning.pictures import sequences, together
 from planning.statements import title
 from planning.studies import plan
 
@@ -68,6 +69,8 @@ def _problems(config: dict, schema: dict) -> list[str]:
             check_statements(config, jobs)
             for study in jobs.curves:
                 title(config, jobs, study)
+            together(config, jobs)
+            sequences(config, jobs)
         except StudyError as error:
             found = [str(error)]
     return found

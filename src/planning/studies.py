@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from mpt.scoring.definitions import needs_a_length
 from planning.methods import (
     CONTROL,
     DATASET_SYMBOLS,
@@ -114,6 +115,8 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
         name += differences(dataset, config["simulation"] | {"experiments": None})
         _check_length(f"{path}.datasets", name)
         jobs.test_sets[name] = dataset_settings(config, dataset)
+        if message := needs_a_length(jobs.test_sets[name]):
+            raise StudyError(f"{path}.datasets: {name}: {message}")
         datasets.append((name, dataset))
     curves: dict[str, tuple[int, Curve]] = {}
     all_positions = _positions(path, study)
