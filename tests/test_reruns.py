@@ -1,7 +1,7 @@
 """What a change makes the workflow do again, by a dry run over the finished results of the small config.
 
-The small config has 13 models, 11 of them plain, on 19 pairs of model and test set, 9 pairs of MHT and test set, 4 test sets,
-6 studies and one figure of operation counts.
+The small config has 13 models, 11 of them plain, on 19 pairs of model and test set, 9 pairs of MHT and test
+set, 4 test sets, 6 studies, one figure of three of them, one of a sequence and one of operation counts.
 """
 
 import os
@@ -77,7 +77,7 @@ CHANGES_OF_THE_CONFIG = {
     # Tracks with the prior 2 are new on both test sets of figure_2b; all studies of 12 frames share these.
     "the prior of the MHT in one study": (
         "studies: {figure_2b: {trackers: [{method: control, control: [frozen, random, oracle]}, {method: mht,"
-        " lookback: 1, measurement_noise: 2}, {method: transformer, frames: 12, experiments_per_batch: 1,"
+        " lookback: 1, measurement_noise: 2}, {method: plain, frames: 12, experiments_per_batch: 1,"
         " measurement_noise: 1, encoder_lookback: frames, decoder_lookback: 1}]}}",
         {"track": 2, **SCORED, "score_tracks": 2, "tabulate_scores": 4, "draw_scores": 4},
     ),
@@ -85,7 +85,8 @@ CHANGES_OF_THE_CONFIG = {
         "test_experiments: [{frames: 6, experiments: 12}, {frames: 12, experiments: 10}]",
         {
             "simulate_test_set": 2,
-            "track_trained": 7,
+            "track_trained": 9,
+            "draw_sequence": 1,
             "track": 12,
             **SCORED,
             "score_tracks": 2,
