@@ -10,7 +10,7 @@ import yaml
 from planning.config_files import MOST_VALUES, unreadable
 from planning.configuration import canonical, problems
 from planning.ledger import ledger
-from planning.methods import REQUIRED, methods
+from planning.methods import REQUIRED, UNLIMITED, methods
 from planning.studies import experiments_for, plan
 
 PROJECT = Path(__file__).parents[1]
@@ -45,7 +45,7 @@ def change(config: dict, path: str, value) -> dict:
         ),
         (
             {"studies.figure_2a.datasets.measurement_noise": 0, "simulation.process_noise": 0},
-            "studies.figure_2a.trackers[0]: told process noise 0 and measurement noise 0 there is no filter",
+            "studies.figure_2a.datasets: T150_sigma0: process_noise and measurement_noise are both 0",
         ),
         (
             dict.fromkeys(
@@ -80,9 +80,11 @@ def test_the_default_config_is_accepted(config):
         ("studies.figure_2a.datasets.noise", 1, r"studies\.figure_2a\.datasets: .*'noise'"),
         ("studies.figure_2a.trackers[1].lookbak", 1, r"studies\.figure_2a\.trackers\[1\]: .*'lookbak'"),
         ("studies.figure_2a.trackers[1].dimension", 8, r"studies\.figure_2a\.trackers\[1\]: .*'dimension'"),
-        ("training.learning_rate", "1e-3", r"training\.learning_rate: '1e-3'.*1\.0e-3"),
-        ("training.learning_rate", 0, r"training\.learning_rate: 0 "),
-        ("training.epochs", 1.5, r"training\.epochs: 1\.5 "),
+        ("training.weight_decay", "1e-3", r"training\.weight_decay: '1e-3'.*1\.0e-3"),
+        ("training.gradient_clip", 0, r"training\.gradient_clip: 0 "),
+        ("training.validate_every", 1.5, r"training\.validate_every: 1\.5 "),
+        ("studies.figure_2a.trackers[2].learning_rate", "1e-3", r"learning_rate: '1e-3'.*1\.0e-3"),
+        ("studies.figure_2a.trackers[2].epochs", 1.5, r"trackers\[2\]\.epochs: 1\.5 "),
         ("test_experiments[0].experiments", 1, r"test_experiments\[0\]\.experiments: 1 "),
         ("studies.figure_2a.datasets.experiments", 1, r"studies\.figure_2a\.datasets\.experiments: 1 "),
         ("replicates", True, "replicates: True "),
@@ -121,7 +123,7 @@ def test_the_default_config_is_accepted(config):
         ("claims.2a.reference_figure", "2a", r"claims\.2a\.reference_figure: '2a' is none of the studies"),
         ("claims.1a.curve", "MTH", r"claims\.1a\.curve: figure_2a has no curve 'MTH'; it has .*'MHT'"),
         ("claims.1a.reference", "Bayes", r"claims\.1a\.reference: figure_2a has no curve 'Bayes'"),
-        ("claims.7f.reference", "transformer", r"claims\.7f\.reference: figure_5 has no .*incremental"),
+        ("claims.7f.reference", "plain", r"claims\.7f\.reference: figure_5 has no .*incremental"),
         (
             "claims.2a.reference_figure",
             "figure_6",
@@ -210,7 +212,7 @@ def test_a_study_and_an_operation_count_do_not_share_a_name(config):
 
 def test_a_tracker_whose_name_no_file_can_have_is_refused(config):
     tracker = config["studies"]["figure_2a"]["trackers"][2]
-    defaults = methods(config)["transformer"].defaults
+    defaults = methods(config)["plain"].defaults
     tracker |= {key: another(key, value) for key, value in defaults.items() if value != REQUIRED}
     (line,) = problems(config, SCHEMA)
     assert line.startswith("studies.figure_2a.trackers[2]: it differs in so many keys")
@@ -276,7 +278,7 @@ def test_a_tracker_may_set_the_options_of_its_method_and_no_others(config):
 
 @pytest.mark.parametrize("key", ["heads", "pointers"])
 def test_a_dimension_that_the_heads_do_not_divide_is_refused(config, key):
-    options = config["methods"]["transformer"]["training"]["options"]
+    options = config["methods"]["geometric"]["training"]["options"]
     options |= {"dimension": 64, "heads": 4, "pointers": 4, key: 3}
     (line,) = problems(config, SCHEMA)
     assert re.match(rf"studies\.figure_2a\.trackers\[2\]: .*64.*{key} 3", line)
@@ -284,24 +286,30 @@ def test_a_dimension_that_the_heads_do_not_divide_is_refused(config, key):
 
 def test_the_config_knows_the_choices_of_the_scripts(config):
     import track_control
-    import track_mht
-    import train
-    from mpt import kalman
+    import track_transformer
     from mpt.tables.scores import SCORES
-    from mpt.trackers import mht
-    from mpt.transformer import devices, training
+    from mpt.trackers import controls, limits, mht
+    from mpt.transformer import devices, network, networks, plain, training
 
     of = {name: method.values for name, method in methods(config).items()}
     for filtered in ("mht", "bayes", "control"):
-        assert of[filtered]["process_noise_model"] == list(kalman.PROCESS_NOISE_MODELS)
-    assert of["mht"]["estimate"] == list(track_mht.ESTIMATES)
-    assert of["mht"]["solver"] == list(mht.SOLVERS)
+        assert of[filtered]["process_noise_model"] == list(limits.PROCESS_NOISE_MODELS)
+    assert of["mht"]["estimate"] == list(mht.ESTIMATES)
+    assert of["mht"]["solver"] == list(limits.SOLVERS)
     assert of["control"]["control"] == list(track_control.NEEDED)
+    assert of["control"]["estimate"] == list(controls.ESTIMATES)
+    assert {of[name]["network"][0] for name in ("plain", "geometric")} == set(networks.NETWORKS)
+    for name in ("plain", "geometric"):
+        assert set(of[name]["encoder_sees"]) == set(network.ENCODER_SEES)
+        assert set(of[name]["mode"]) == set(training.MODES)
+        assert set(of[name]["augment"]) == set(training.AUGMENTATIONS)
+        assert set(of[name]["fed_back"]) == {track_transformer.OUTPUTS, track_transformer.TRUE_POSITIONS}
+    assert set(of["plain"]["head"]) == set(plain.HEADS)
+    assert set(of["plain"]["time_embedding"]) == set(plain.TIME_EMBEDDINGS)
     definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
-    assert definitions["solver"]["enum"] == list(mht.SOLVERS)
-    assert definitions["training"]["properties"]["mode"]["enum"] == list(training.MODES)
+    assert definitions["solver"]["enum"] == list(limits.SOLVERS)
     assert definitions["training"]["properties"]["precision"]["enum"] == list(devices.PRECISIONS)
-    assert definitions["training_data"]["properties"]["batches"]["then"]["const"] == train.UNLIMITED
+    assert definitions["training_data"]["properties"]["batches"]["then"]["const"] == UNLIMITED
     counts = {"experiment", "true_positives", "false_positives", "false_negatives"}
     assert set(definitions["score"]["enum"]) == set(SCORES.schema.names) - counts
 
@@ -356,11 +364,13 @@ def test_the_default_studies_ask_for_the_jobs_counted_by_hand(config):
     jobs = plan(config)
     # T = 150 and T = 8 at 11 σ each, and T = 25, 50, 100 at σ = 7.
     assert len(jobs.test_sets) == 11 + 11 + 3
-    # 2a: a model per σ, of which 2b has one; 2c one; 3 and 4 five each; 6: T = 25 to 150 with i = 30, and
-    # transformer_{150,1} with K_D = 8.
-    assert len(jobs.models) == 11 + 1 + 5 + 5 + 4 + 1
+    # Of each network: 2a: a model per σ, of which 2b has one; 2c one; 3 and 4 five each; 6: T = 25 to 150 with i = 30,
+    # and transformer_{150,1} with K_D = 8. The plain one is trained for fewer epochs in figure 6, T = 8 included.
+    each = 11 + 1 + 5 + 5 + 4 + 1
+    assert len(jobs.models) == 2 * each + 1
+    assert sum(name.startswith("geometric") for name in jobs.models) == each
     # Figure 2c shares the training data of 2b.
-    assert len(jobs.training_sets) == len(jobs.models) - 2
+    assert len(jobs.training_sets) == each - 2
     trackers = {name for names in jobs.trackers_on.values() for name in names}
     assert "mht_K1_r1" in jobs.trackers_on["T150_sigma1"]
     assert jobs.training_set_of.keys() == trackers & jobs.models.keys() == jobs.models.keys()
@@ -377,9 +387,9 @@ def test_known_and_frames_mean_what_the_test_set_and_the_training_have(config):
     assert jobs.told["mht_K1_r0.5", "T150_sigma0.5"]["measurement_noise"] == 0.5
     assert jobs.told["mht_K1_r1", "T150_sigma10"]["measurement_noise"] == 1
     assert jobs.told["mht_K1_r1", "T150_sigma10"]["velocity_spread"] == config["simulation"]["drift_spread"]
-    assert jobs.models["transformer_T25_i30_sigma7_KE25_KD8"]["encoder_lookback"] == 25
+    assert jobs.models["geometric_T25_i30_sigma7_KE25_KD8"]["encoder_lookback"] == 25
     (fixed,) = [curve for curve in jobs.curves["figure_6"] if curve.label == "transformer_{150,1}"]
-    assert {tracker for _, _, tracker in fixed.points} == {"transformer_T150_i1_sigma7_KE150_KD8"}
+    assert {tracker for _, _, tracker in fixed.points} == {"plain_T150_i1_sigma7_KE150_KD8"}
     assert [x for x, _, _ in fixed.points] == [8, 25, 50, 100, 150]
 
 
@@ -418,9 +428,15 @@ def another(key: str, value):
     """Return a value of the key that is allowed and not the one given."""
     words = {
         "process_noise_model": "literal",
+        "encoder_sees": "past" if value == "whole" else "whole",
+        "head": "position",
+        "time_embedding": "sinusoidal",
+        "augment": "rotations" if value == "none" else "none",
+        "fed_back": "truth",
+        "start": "measured",
         "estimate": "smoothed",
         "solver": "refilter",
-        "mode": "teacher_forcing",
+        "mode": "closed_loop" if value == "teacher_forcing" else "teacher_forcing",
         "batches": "unlimited",
         "precision": "bfloat16",
     }
@@ -433,7 +449,7 @@ def another(key: str, value):
     return 2 * value if isinstance(value, int) else value / 2
 
 
-@pytest.mark.parametrize(("position", "method"), [(1, "mht"), (2, "transformer"), (0, "control")])
+@pytest.mark.parametrize(("position", "method"), [(1, "mht"), (2, "plain"), (3, "geometric"), (0, "control")])
 def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, position, method):
     tracker = config["studies"]["figure_2a"]["trackers"][position]
     defaults = {k: v for k, v in methods(config)[method].defaults.items() if k not in tracker}
@@ -470,7 +486,7 @@ def test_a_study_of_ones_own_needs_no_python(config):
         trackers:
           - {method: control, control: oracle}
           - {method: mht, lookback: [1, 4], measurement_noise: known}
-          - {method: transformer, frames: 50, experiments_per_batch: 10, measurement_noise: known,
+          - {method: plain, frames: 50, experiments_per_batch: 10, measurement_noise: known,
              encoder_lookback: frames, decoder_lookback: 4}
         """)
     assert problems(config, SCHEMA) == []

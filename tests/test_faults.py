@@ -25,8 +25,9 @@ CONFIG = f"""
 replicates: 1
 test_experiments: [{{frames: 6, experiments: 8}}]
 training_data: {{batches: 2}}
-training: {{epochs: 2, validation_experiments: 4}}
-transformer: {{dimension: 8, feedforward: 8}}
+training: {{validation_experiments: 4}}
+methods: {{plain: {{training: {{options: {{dimension: 8, feedforward: 8, epochs: 2}}}}}}}}
+figures: {{together: {{figure_2: null}}, sequences: {{tracks: null}}}}
 studies:
   figure_2a:
     title: &hostile {json.dumps(HOSTILE)}
@@ -34,7 +35,7 @@ studies:
     trackers:
       - {{method: control, control: oracle, label: *hostile}}
       - {{method: mht, lookback: 2, measurement_noise: known}}
-      - {{method: transformer, frames: 6, experiments_per_batch: 1, measurement_noise: known,
+      - {{method: plain, frames: 6, experiments_per_batch: 1, measurement_noise: known,
           encoder_lookback: frames, decoder_lookback: 2}}
   figure_2b: null
   figure_2c: null
@@ -48,7 +49,7 @@ claims:
 """
 TEST_SET = "results/data/test/T6_sigma7"
 TRAINING_SET = "results/data/training/T6_i1_sigma7"
-MODEL = "results/models/transformer_T6_i1_sigma7_KE6_KD2/model.pt"
+MODEL = "results/models/plain_T6_i1_sigma7_KE6_KD2/model.pt"
 TRACKS = "results/tracks/mht_K2_r7/T6_sigma7/0.parquet"
 SCORES = "results/scores/T6_sigma7.parquet"
 # Not among the tables: what says when, and how long it took.

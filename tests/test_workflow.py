@@ -54,7 +54,11 @@ def test_a_figure_shows_the_mean_of_the_scores(finished, config):
             scores = scores[scores.tracker == row.tracker]
             assert row.mean == pytest.approx(scores[row.score].mean(), abs=1e-12)
             assert row.low <= row.mean <= row.high
-            assert row.replicates == scores.replicate.nunique() == (2 if row.method == "transformer" else 1)
+            assert (
+                row.replicates
+                == scores.replicate.nunique()
+                == (2 if row.method in ("plain", "geometric") else 1)
+            )
             assert row.experiments == scores.experiment.nunique()
 
 
@@ -108,7 +112,7 @@ def test_training_and_test_share_no_start(finished):
 
 def test_operations_are_counted_for_both_trackers_at_each_lookback(finished):
     table = pd.read_parquet(finished / "results/figures/figure_5.parquet")
-    for tracker in ("mht", "transformer"):
+    for tracker in ("mht", "plain", "geometric"):
         for _, rows in table[table.tracker == tracker].groupby("variant"):
             assert list(rows.K) == [1, 2, 3]
             assert (rows.flops.diff().dropna() > 0).all()

@@ -21,6 +21,10 @@ from planning.studies import Plan
 
 Values = Mapping[str, Sequence]
 
+_VALUES = ("T", "σ", "μ", "N", "K", "i", "experiments", "prior")
+_NAMES = {*_VALUES, "curve", "reference", "margin"} | {
+    f"{role}_{name}" for role in ("curve", "reference") for name in _VALUES
+}
 _PLACEHOLDER = re.compile(r"(?<!_)\{([^{}]*)\}")
 _LITERAL = re.compile(r"(?<!\w)([TKNiσμ]) ?= ?([0-9]+(?:\.[0-9]+)?)")
 
@@ -67,6 +71,9 @@ def filled(path: str, text: str, values: Values) -> str:
 
     def replaced(match: re.Match) -> str:
         name = match[1]
+        if name not in values and name not in _NAMES:
+            # Whatever else stands in braces is text.
+            return match[0]
         if name not in values:
             known = ", ".join(f"{{{each}}}" for each in values)
             raise StudyError(f"{path}: {{{name}}} has no value here; there are {known or 'none'}")

@@ -38,7 +38,7 @@ def grid(noises: int, lengths: int, batches: int, replicates: int, trained_at: f
         "measurement_noise": [round(0.1 * (k + 1), 1) for k in range(noises)],
     }
     transformer = {
-        "method": "transformer",
+        "method": "plain",
         "frames": "known",
         "experiments_per_batch": [k + 1 for k in range(batches)],
         "measurement_noise": trained_at,
@@ -149,11 +149,23 @@ def storage(quick: bool) -> Iterator[record.Finding]:
         names = ["--tracker", "mht", "--replicate", 0, "--tolerance", 3]
         seen = ["--truth", files["truth"], "--measurements", files["measurements"], "--tracks", tracks]
         script("score", *seen, *names, "--output", scores)
-        network = [f"--{key.replace('_', '-')}={value}" for key, value in DEFAULT["transformer"].items()]
+        options = DEFAULT["training"] | DEFAULT["methods"]["plain"]["training"]["options"]
+        network = [f"--{key.replace('_', '-')}={v}" for key, v in options.items() if v != "required"]
         network += ["--encoder-lookback", frames, "--decoder-lookback", 1, "--replicates", replicates]
-        training = ["--experiments-per-batch", 1, "--batches", 1, "--epochs", 1, "--seed", 1]
+        training = [
+            "--experiments-per-batch",
+            1,
+            "--batches",
+            1,
+            "--epochs",
+            1,
+            "--seed",
+            1,
+            "--output",
+            model,
+        ]
         script("simulate", *motion, *scene, *size, "--stream", "training", "--output", directory / "training")
-        script("train", "--dataset", directory / "training", *network, *training, "--output", model)
+        script("train", "--dataset", directory / "training", *network, *training)
         rows = experiments * frames * 2
         data = sum(path.stat().st_size for path in files.values()) / rows
         bytes_of = {"tracks": tracks.stat().st_size / rows, "scores": scores.stat().st_size / experiments}

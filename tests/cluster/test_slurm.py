@@ -17,7 +17,10 @@ from declared import PROJECT, rules
 from slurm import GPU_MODEL, NODE, Slurm, missing, started
 
 # Of the small config what still has a job of every rule.
-CUT = "studies: {figure_2a: null, figure_2b: null, figure_2c: null, figure_4: null, figure_6: null}\n"
+CUT = (
+    "studies: {figure_2b: null, figure_2c: null, figure_4: null, figure_6: null}\n"
+    "figures: {together: {figure_2: [figure_2a, figure_3]}}\n"
+)
 # The site of the profile.
 SITE = {
     "--default-resources": ["slurm_partition=processors"],
@@ -31,7 +34,7 @@ SITE = {
 LOCAL = {script for rule in rules().values() if rule.local for script in rule.scripts}
 ON_GPU = {script for rule in rules().values() if rule.gpu for script in rule.scripts}
 DATASET = "results/data/test/T6_sigma1"
-MODEL = "results/models/transformer_T6_i1_sigma1.2_KE6_KD4"
+MODEL = "results/models/plain_T6_i1_sigma1.2_KE6_KD4"
 # Stand before the real ones on the PATH. The plugin takes SLURM_CONF from the srun within a job. python tells
 # where it was called, and the first call of a run does what a test wants of it instead.
 SRUN = """#!/bin/sh
