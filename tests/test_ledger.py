@@ -58,7 +58,7 @@ def test_a_control_that_is_drawn_twice_has_two_columns(small):
     models = {"process_noise_model": ["position", "literal"]}
     small["studies"]["s"]["trackers"].append({"method": "control", "control": "oracle", **models})
     controls = ledger(small, plan(small))["figures"]["s"]["controls"]
-    assert list(controls) == ["frozen", "oracle", "oracle_2"]
+    assert list(controls) == ["frozen", "oracle", "oracle_process_noise_model-literal"]
     assert len(set(controls.values())) == 3
 
 
