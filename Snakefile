@@ -56,4 +56,4 @@ onsuccess:
     shown = [figure for figure in figures() if Path(f"results/figures/{figure}.png").exists()]
     if shown:
         said.append(f"Figures, each with its table: results/figures/ ({', '.join(shown)})")
-    logger.info("\n".join([*said, "What the names of files mean: docs/names.md"]))
+    logger.info("\n".join([*said, "What the names of files mean: docs/glossary.md"]))

@@ -138,5 +138,6 @@ def small_results(tmp_path_factory) -> Path:
 def finished(small_results, request) -> Path:
     """Return the results of the small config, in a directory of this file's own whose name wants quotes."""
     # Beside the original, where the paths to the sources are the same.
-    copy = small_results.with_name(f"it's {request.module.__name__}, é $(exit 1)")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    copy = small_results.with_name(f"it's {request.module.__name__}{worker}, é $(exit 1)")
     return shutil.copytree(small_results, copy)

@@ -369,7 +369,7 @@ def test_the_default_studies_ask_for_the_jobs_counted_by_hand(config):
     # T = 150 and T = 8 at 11 σ each, and T = 25, 50, 100 at σ = 7.
     assert len(jobs.test_sets) == 11 + 11 + 3
     # For each network: 2a: a model per σ, of which 2b has one; 2c one; 3 and 4 five each; 6: T = 25 to 150
-    # with i = 30, and transformer_{150,1} with K_D = 8. The plain one has fewer epochs in figure 6, T = 8, too.
+    # with i = 30, and transformer_{150,1} with K_D = 8. In figure 6 the plain one has fewer epochs.
     each = 11 + 1 + 5 + 5 + 4 + 1
     assert len(jobs.models) == 2 * each + 1
     assert sum(name.startswith("geometric") for name in jobs.models) == each
@@ -477,7 +477,7 @@ def test_a_dataset_that_differs_in_any_key_has_a_name_of_its_own(config):
     changes = {"initial_spread": 20, "drift_spread": 1, "process_noise": 3, "particles": 3, "experiments": 9}
     for key, value in [(None, None), ("confinement", 10), *changes.items()]:
         changed = copy.deepcopy(config)
-        changed["claims"] = {}
+        changed |= {"claims": {}, "sensitivity": {"axes": {}, "reduced": {}}}
         if key:
             changed["studies"]["figure_2a"]["datasets"][key] = value
         assert problems(changed, SCHEMA) == []

@@ -37,7 +37,7 @@ WRONG = {
     "writes nothing": ("", "ended without writing its --output"),
     "writes too few rows": (
         WRITE.format(experiments="scenes.experiments[:5]", positions="still[:5]"),
-        "5 experiments where its dataset has 20",
+        "experiment 5 is in only one of them",
     ),
     "writes other experiments": (
         WRITE.format(experiments="scenes.experiments + 7", positions="still"),
