@@ -21,6 +21,7 @@ docs: .venv/installed-docs
 test: .venv/installed-dev .venv/installed-docs
 	ruff check .
 	ruff format --check .
+	mypy
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	pytest -n auto --dist loadfile

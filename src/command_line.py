@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mpt.errors import InputError
 
@@ -60,10 +60,11 @@ class ArgumentParser(argparse.ArgumentParser):
         """Take what argparse.ArgumentParser takes."""
         super().__init__(allow_abbrev=False, **options)
 
-    def parse_args(self, *arguments, **options) -> argparse.Namespace:
+    # It takes what argparse's takes, which mypy does not see in its overloads.
+    def parse_args(self, *arguments, **options) -> argparse.Namespace:  # type: ignore[override]
         """Parse the command line. Raises InputError."""
         flags = super().parse_args(*arguments, **options)
-        paths = {kind: [] for kind in (output_file, existing_file)}
+        paths: dict[Any, list[Path]] = {kind: [] for kind in (output_file, existing_file)}
         for action in self._actions:
             if action.type in paths and (value := getattr(flags, action.dest)) is not None:
                 paths[action.type] += value if isinstance(value, list) else [value]

@@ -36,7 +36,7 @@ def main() -> None:
     axes = choice_axes(arguments.table)
     with TableReader(arguments.table, choices_table(axes, choice_controls(arguments.table))) as reader:
         rows = reader.read()
-    found = {}
+    found: dict[tuple, dict] = {}
     for place in range(len(rows["verdict"])):
         choice = tuple(rows[axis][place] for axis in axes)
         key = rows["part"][place], rows["score"][place], rows["claim"][place]

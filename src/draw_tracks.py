@@ -7,6 +7,7 @@ seed have the same motion in an experiment, so that the rows differ only in what
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -37,7 +38,7 @@ def main() -> None:
     """Read the flags, draw, write each picture."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
-    several = {"type": existing_file, "nargs": "+", "required": True, "metavar": "F"}
+    several: dict[str, Any] = {"type": existing_file, "nargs": "+", "required": True, "metavar": "F"}
     add("--truth", **several, help="truth.parquet of each dataset")
     add("--measurements", **several, help="measurements.parquet of each dataset")
     add("--scene-title", nargs="+", required=True, metavar="TEXT", help="what to call each dataset")
@@ -104,9 +105,9 @@ def read_scenes_of(
     """
     if not len(truths) == len(measurements) == len(titles):
         raise InputError("--truth, --measurements and --scene-title: each needs one per dataset")
-    for number, (truth, measured) in enumerate(zip(truths, measurements, strict=True)):
-        tracks = {paths[number]: TRACKS for _, _, paths in trackers}
-        check_same_dataset({truth: TRUTH, measured: MEASUREMENTS} | tracks)
+    for number, (of_truth, of_measurements) in enumerate(zip(truths, measurements, strict=True)):
+        of_tracks = {paths[number]: TRACKS for _, _, paths in trackers}
+        check_same_dataset({of_truth: TRUTH, of_measurements: MEASUREMENTS} | of_tracks)
     if hardest_for is not None:
         paths = {label: paths for label, _, paths in trackers}
         if hardest_for not in paths:
@@ -144,6 +145,7 @@ def hardest(truth: Path, tracks: Path) -> int:
         counts = swaps(match(tracked.positions, true.positions))
         if counts.max() > most:
             most, found = counts.max(), int(true.experiments[counts.argmax()])
+    assert found is not None
     return found
 
 
@@ -158,7 +160,7 @@ def save_animation(moving: Iterable[np.ndarray], path: Path, frames_per_second: 
             # One palette, that of the last and fullest picture: only pixels that change are stored again.
             palette = images[-1].quantize(COLOURS, dither=Image.Dither.NONE)
             images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
-            options = {"optimize": True}
+            options: dict[str, Any] = {"optimize": True}
         else:
             options = {"lossless": True, "method": 4}
         images[0].save(
@@ -188,7 +190,7 @@ def _positions(blocks: Iterable) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     return ((block.experiments, block.positions) for block in blocks)
 
 
-def _of_experiment(path: Path, blocks: Iterable, experiment: int) -> np.ndarray:
+def _of_experiment(path: Path, blocks: Iterable, experiment: int | None) -> np.ndarray:
     """Return an experiment's positions (T, N, 2); a block is experiments (B,), positions (B, T, N, 2)."""
     for experiments, positions in blocks:
         if experiment in experiments:

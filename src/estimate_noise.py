@@ -105,11 +105,15 @@ def write_noise(
     if lookback is not None:
         found = associate(detections, starts, lookback, start_measured, velocity_spread)
         noise = found.noise
-        along = {"lookback": lookback, "rounds": found.rounds, "settled": found.settled}
+        along: dict | str = {"lookback": lookback, "rounds": found.rounds, "settled": found.settled}
     else:
         if truth:
             check_same_dataset({measurements: MEASUREMENTS, truth: TRUTH})
-        assigned = _assigned(tracks, TRACKS, dataset) if tracks else _assigned(truth, TRUTH, dataset)
+        if tracks:
+            assigned = _assigned(tracks, TRACKS, dataset)
+        else:
+            assert truth is not None
+            assigned = _assigned(truth, TRUTH, dataset)
         path = np.take_along_axis(detections, assigned[..., None].astype(np.intp), axis=2)
         path[:, 0] = starts
         noise = estimate_noise(path, start_measured, velocity_spread)

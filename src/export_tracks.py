@@ -105,7 +105,9 @@ def export_tracks(
         read_measurements(measurements), read_tracks(tracks, dataset=parameters), strict=True
     ):
         _, T, N, _ = block.positions.shape
-        margin = None if margin_blocks is None else _margins_of(margin_blocks, block.experiments, margins)
+        margin = None
+        if margin_blocks is not None and margins is not None:
+            margin = _margins_of(margin_blocks, block.experiments, margins)
         points = block.positions if positions == "tracks" else _linked(tracks, detections, block)
         for b, name in enumerate(block.experiments.tolist()):
             if experiment in (None, name):
@@ -122,10 +124,9 @@ def export_tracks(
     if not parts:
         raise InputError(f"{tracks}: has no experiment {experiment}")
     links = Links(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("frame", "position", "particle")
-        ),
+        frame=np.concatenate([part.frame for part in parts]),
+        position=np.concatenate([part.position for part in parts]),
+        particle=np.concatenate([part.particle for part in parts]),
         margin=None if margins is None else np.concatenate([part.margin for part in parts]),
     )
     FORMATS[format].write(output, links)
@@ -138,6 +139,7 @@ def _margins_of(blocks, experiments: np.ndarray, path: Path) -> np.ndarray:
         raise InputError(
             f"{path}: experiment {np.setxor1d(found, experiments)[0]} is not in both it and the tracks"
         )
+    assert margin is not None
     return margin
 
 

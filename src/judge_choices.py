@@ -93,7 +93,8 @@ def score_dataset(directory: Path, dataset: str, flags: dict, hows: dict[str, di
     with tempfile.TemporaryDirectory(dir=directory) as name:
         data = Path(name)
         call(simulate.main, "simulate.py", [*shlex.split(flags["simulate"]), "--output", data])
-        tracks, trackers, replicates = [], [], []
+        tracks, trackers = [], []
+        replicates: list[int] = []
         for tracker, how in hows.items():
             found = track(directory, data, tracker, how)
             tracks += found

@@ -90,7 +90,8 @@ def read_scores(paths: Sequence[Path], figures: Mapping, names: Sequence[str]) -
     """Return scores (R, B) by name, dataset and tracker, of all points of the figures' curves."""
     curves = [points for figure in figures.values() for points in figure["curves"].values()]
     wanted = {(dataset, tracker) for points in curves for _, dataset, tracker in points}
-    found, longest = {}, np.array([], int)
+    found: dict[tuple[str, str, str], np.ndarray] = {}
+    longest = np.array([], int)
     for path in paths:
         trackers = sorted(tracker for dataset, tracker in wanted if dataset == path.stem)
         for tracker, experiments, columns in read_tracker_scores(path, trackers, names):

@@ -109,7 +109,8 @@ def score(
     if trackers is None and replicates is None:
         if len(tracks) > 1:
             raise InputError("several --tracks need as many --tracker and --replicate")
-        table, keys = SCORES, [()]
+        table = SCORES
+        keys: list[tuple] = [()]
     else:
         table, keys = TRACKER_SCORES, _tracker_keys(len(tracks), trackers, replicates)
     measurements = measurements or truth.with_name("measurements.parquet")
@@ -167,7 +168,7 @@ def _tracker_keys(
     for flag, values in (("--tracker", trackers), ("--replicate", replicates)):
         if len(values or ()) != files:
             raise InputError(f"{files} --tracks need as many {flag}, not {len(values or ())}")
-    keys = list(zip(trackers, replicates, strict=True))
+    keys = list(zip(trackers or (), replicates or (), strict=True))
     for key in keys:
         if keys.count(key) > 1:
             raise InputError("tracker {}, replicate {} is given twice".format(*key))

@@ -5,6 +5,7 @@ spreads are standard deviations per axis, in the unit of length of the positions
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,8 @@ def main() -> None:
     """Read the flags, then simulate."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
-    positive = {"type": positive_int, "required": True}
-    deviation = {"type": non_negative_float, "required": True}
+    positive: dict[str, Any] = {"type": positive_int, "required": True}
+    deviation: dict[str, Any] = {"type": non_negative_float, "required": True}
     add("--experiments", **positive, metavar="B", help="number of experiments")
     add(
         "--first-experiment",

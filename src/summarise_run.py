@@ -69,7 +69,10 @@ def _job(benchmark: Path, log: Path) -> tuple[float, float, float, float]:
     if row is None:
         raise InputError(f"{benchmark}: is no benchmark of Snakemake")
     started = re.search(r"^started in ([\d.]+) s$", _text(log), re.MULTILINE)
-    return (*map(_number, (row["s"], started and started[1], row["cpu_time"], row["max_rss"])),)
+    seconds, start_up, processor, memory = map(
+        _number, (row["s"], started and started[1], row["cpu_time"], row["max_rss"])
+    )
+    return seconds, start_up, processor, memory
 
 
 def _text(log: Path) -> str:

@@ -112,16 +112,18 @@ def tabulate_scores(
     failures = {
         key: _failures(found[failed_score], failed_score, below_median_by)
         for key, found in found_on.items()
-        if failed_score
+        if failed_score and below_median_by is not None
     }
-    rows, laws = [], {}
+    rows: list[dict] = []
+    laws: dict[str, list[dict]] = {}
     for name in sorted(columns):
         for number, curve in enumerate(curves):
-            for x, *key in sorted(curve["points"]):
-                key = tuple(key)
-                found = found_on[key][name]
-                median = float(np.median(found.mean(axis=1)))
-                row = _point(name, number, curve, x, *key, found.shape, intervals[key, name], median)
+            for x, dataset, tracker in sorted(curve["points"]):
+                key = dataset, tracker
+                there = found_on[key][name]
+                median = float(np.median(there.mean(axis=1)))
+                mean = intervals[key, name]
+                row = _point(name, number, curve, x, dataset, tracker, there.shape, mean, median)
                 rows.append(row | failures.get(key, {}))
         for number, curve in enumerate(curve for curve in curves if curve["fit"]):
             x, *keys = zip(*sorted(curve["points"]), strict=True)
@@ -153,7 +155,7 @@ def _column(values: list) -> np.ndarray:
 
 
 def _point(
-    score: str, number: int, curve: dict, x, dataset, tracker, shape: tuple, mean: Interval, median: float
+    score: str, number: int, curve: Mapping, x, dataset, tracker, shape: tuple, mean: Interval, median: float
 ) -> dict:
     return {
         "score": score,
@@ -173,7 +175,7 @@ def _point(
     }
 
 
-def _fitted(score: str, number: int, curve: dict, x: Sequence[float], law: ScalingLaw) -> list[dict]:
+def _fitted(score: str, number: int, curve: Mapping, x: Sequence[float], law: ScalingLaw) -> list[dict]:
     """Return the law as a curve of its own, without data behind it."""
     fitted = {"label": f"fit to {curve['label']}", "method": "fit"}
     along = np.geomspace(min(x), max(x), FITTED_POINTS)

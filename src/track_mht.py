@@ -3,6 +3,7 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def track(
     """Track a dataset block by block; the arguments are the flags. Raises InputError."""
     if margin is not None and estimate == "online":
         raise InputError("--margin is of the decided associations, which --estimate online does not report")
-    settings = {
+    settings: dict[str, Any] = {
         "process_noise": process_noise,
         "measurement_noise": measurement_noise,
         "velocity_spread": velocity_spread,
@@ -95,7 +96,7 @@ def track(
     unproven, widest = 0, 0.0
     with ExitStack() as files:
         tracks = files.enter_context(TrackWriter(output, parameters))
-        margins = margin and files.enter_context(TableWriter(margin, MARGINS, parameters))
+        margins = None if margin is None else files.enter_context(TableWriter(margin, MARGINS, parameters))
         for scenes in read_scenes(measurements, initial):
             decisions = mht.track(
                 scenes.measurements,
@@ -113,7 +114,7 @@ def track(
             tracks.write(scenes.experiments, *found)
             if margins is not None:
                 margins.write(margin_columns(scenes.experiments, decisions))
-            unproven += np.count_nonzero(decisions.gap)
+            unproven += int(np.count_nonzero(decisions.gap))
             widest = max(widest, decisions.gap.max())
     if unproven:
         print(
@@ -126,6 +127,7 @@ def track(
 def margin_columns(experiments: np.ndarray, decisions: mht.Decisions) -> dict[str, np.ndarray]:
     """Return the columns of the margins of frames 1 … T - 1."""
     B, T, N = decisions.detection.shape
+    assert decisions.margin is not None
     return {
         "experiment": np.repeat(experiments, (T - 1) * N),
         "frame": np.tile(np.repeat(np.arange(1, T), N), B),

@@ -89,7 +89,7 @@ def track(
         raise InputError("--fed-back truth needs --truth, and nothing else does")
     torch.set_num_threads(threads)
     network, training = load_model(model, choose_device(device))
-    replicates = range(network.replicates)
+    replicates: Sequence[int] = range(network.replicates)
     if replicate is not None:
         if replicate not in replicates:
             raise InputError(f"{model}: has {len(replicates)} replicates and no number {replicate}")

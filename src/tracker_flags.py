@@ -1,6 +1,8 @@
 """The flags that several trackers share: the dataset that they track, and the filter that they believe in."""
 
+import argparse
 from argparse import ArgumentParser
+from typing import Any
 
 from command_line import existing_file, non_negative_float, output_file
 from mpt.trackers.limits import PROCESS_NOISE_MODELS
@@ -16,13 +18,13 @@ def add_dataset_flags(parser: ArgumentParser) -> None:
     add("--output", type=output_file, required=True, help="tracks.parquet to write")
 
 
-def add_filter_flags(parser: ArgumentParser, *, required: bool = True) -> None:
+def add_filter_flags(parser: ArgumentParser | argparse._ArgumentGroup, *, required: bool = True) -> None:
     """Add the flags of the Kalman filter: the settings of mpt.kalman.Model but for the start.
 
     The dataset itself says how its starts are given.
     """
     add = parser.add_argument
-    deviation = {"type": non_negative_float, "required": required}
+    deviation: dict[str, Any] = {"type": non_negative_float, "required": required}
     add(
         "--process-noise",
         **deviation,

@@ -29,7 +29,8 @@ def compiled(function: Callable | None = None, *, fastmath: Collection[str] = ()
     kernel = njit(nogil=True, fastmath=set(fastmath))(function)
     # Numba finds no place to write to.
     with suppress(RuntimeError):
-        kernel._cache = _Cache(function)
+        # An attribute that only Numba's own dispatcher, not the type that it shows, has.
+        kernel._cache = _Cache(function)  # type: ignore[attr-defined]
     return kernel
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import product
+from typing import Any
 
 from planning import flags as commands
 from planning.flags import flags
@@ -84,7 +85,7 @@ def scenes(config: dict, part: str) -> dict[str, list[dict[str, str]]]:
     """Return the choices of a part, each its values by axis, by scene; none if no claim is judged."""
     found = axes(config)
     of_simulation = [name for name in found if _touches(config, name, r"simulation\.")]
-    grouped = {}
+    grouped: dict[str, list[dict[str, str]]] = {}
     if not _judged(reduced(config), plan(reduced(config)), part)["claims"]:
         return grouped
     for choice in _along_axes(found) if part == "axes" else _over_grid(config, found):
@@ -114,14 +115,23 @@ def work(config: dict, part: str, scene: str) -> dict:
     claims, those of ledgers. choices: what each is, and its ledger, the claims by their short name.
     """
     sizes, found = reduced(config), axes(config)
-    result = {"models": {}, "trackers": {}, "datasets": {}, "tracked": {}, "claims": {}, "choices": []}
+    result: dict[str, Any] = {
+        "models": {},
+        "trackers": {},
+        "datasets": {},
+        "tracked": {},
+        "claims": {},
+        "choices": [],
+    }
     for choice in scenes(config, part)[scene]:
         of_choice = changed(sizes, _changes(found, choice), "sensitivity.axes")
         jobs = plan(of_choice)
         judged = _judged(of_choice, jobs, part)
         for figure in judged["figures"].values():
             for points in figure["curves"].values():
-                points[:] = [[x, *_add(of_choice, jobs, *point, result)] for x, *point in points]
+                points[:] = [
+                    [x, *_add(of_choice, jobs, dataset, tracker, result)] for x, dataset, tracker in points
+                ]
         claims = _name(result["claims"], "c", judged["claims"])
         result["choices"].append({"choice": choice, "claims": claims, "figures": judged["figures"]})
     return result
@@ -210,7 +220,7 @@ def _add(config: dict, jobs: Plan, dataset: str, tracker: str, result: dict) -> 
     unique = _name(result["datasets"], "d", tables)
     trackers = result["tracked"].setdefault(unique, [])
     method = jobs.methods[jobs.method_of[tracker]]
-    how = {"script": method.script, "flags": flags(jobs.told[tracker, dataset])}
+    how: dict[str, Any] = {"script": method.script, "flags": flags(jobs.told[tracker, dataset])}
     if "truth" in method.needs:
         how["truth"] = True
     if name := jobs.model_of.get(tracker):

@@ -7,11 +7,15 @@ configuration.py has the answer.
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-# libyaml reads ten times faster, where PyYAML was built with it.
-SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+if TYPE_CHECKING:
+    from yaml import SafeLoader
+else:
+    # libyaml reads ten times faster, where PyYAML was built with it.
+    SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # Far from what a config needs, and from where a reader runs out of stack or time.
 MOST_LEVELS = 50
@@ -46,7 +50,9 @@ class _Loader(SafeLoader):
 
 
 def _error(at: yaml.Node | yaml.Event, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.constructor.ConstructorError(problem=problem, problem_mark=at.start_mark)
+    # PyYAML's or libyaml's, which serve alike.
+    mark: Any = at.start_mark
+    return yaml.constructor.ConstructorError(problem=problem, problem_mark=mark)
 
 
 def read(path: str | Path) -> dict:
@@ -65,17 +71,19 @@ def _problems(path: Path) -> Iterator[str]:
         _look_at_shape(text)
         config = yaml.load(text, _Loader)
     except OSError as error:
-        yield error.strerror
+        yield str(error.strerror)
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         yield f"line {line}: the byte {error.object[error.start]:#04x} is not UTF-8"
     except yaml.reader.ReaderError:
         # The error tells a place in bytes or in characters, as the reader is libyaml's or not.
         character = yaml.reader.Reader.NON_PRINTABLE.search(text)
+        assert character is not None
         line = text.count("\n", 0, character.start()) + 1
         yield f"line {line}: YAML has no character {character[0]!r}"
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        assert mark is not None
         problem = _printable(", ".join(filter(None, (error.context, error.problem))))
         yield f"line {mark.line + 1}: {problem}"
     else:
@@ -87,7 +95,8 @@ def _problems(path: Path) -> Iterator[str]:
 
 def _look_at_shape(text: str) -> None:
     """Raise an error where the readers, which follow levels and aliases, would not come back."""
-    sizes, opened = {}, [[None, 0]]
+    sizes: dict[str | None, int] = {}
+    opened: list[list[Any]] = [[None, 0]]
     for event in yaml.parse(text, SafeLoader):
         size = 0
         if isinstance(event, yaml.CollectionStartEvent):

@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -162,7 +163,7 @@ def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
 
 def _options_schema(method: Method, schema: dict) -> dict:
     """Return the schema of a tracker's options: the kinds that the sections and the method declare."""
-    kinds = dict.fromkeys(method.defaults, True)
+    kinds: dict[str, Any] = dict.fromkeys(method.defaults, True)
     for section in (SHARED_DATA, SHARED_TRAINING) if method.is_trained else ():
         kinds |= schema["$defs"][section]["properties"]
     if method.is_trained:

@@ -1,7 +1,7 @@
 """Where the scripts lie that a config's methods declare: relative to the config file that names them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SCRIPTS = (
 )
 
 
-def located(config: dict, files: Mapping[Path, dict], project: Path) -> tuple[dict, list[str]]:
+def located(config: dict, files: dict[Path, dict], project: Path) -> tuple[dict, list[str]]:
     """Return the config with paths of scripts relative to here, and a line for each that is not there.
 
     files: what each config file says, the later laid over the earlier. A path that is not beside the file
@@ -38,12 +38,12 @@ def located(config: dict, files: Mapping[Path, dict], project: Path) -> tuple[di
     return config, missing
 
 
-def _path(text: str, keys: tuple[str, ...], files: Mapping[Path, dict], project: Path) -> Path:
+def _path(text: str, keys: tuple[str, ...], files: dict[Path, dict], project: Path) -> Path:
     candidates = [directory / text for directory in (*_directories(text, keys, files), project)]
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def _directories(text: str, keys: tuple[str, ...], files: Mapping[Path, dict]) -> Iterator[Path]:
+def _directories(text: str, keys: tuple[str, ...], files: dict[Path, dict]) -> Iterator[Path]:
     """Yield the directory of the last config file that says the text there, or else, of --config, this."""
     for path, content in reversed(files.items()):
         said = _at(content, keys)

@@ -23,7 +23,8 @@ def ledger(config: dict, plan: Plan) -> dict:
     A claim's statement names the values of the config (planning/statements.py). A figure's controls are the
     labels of their curves by the controls' own names. Raises StudyError.
     """
-    claims, figures = {}, {}
+    claims: dict[str, dict] = {}
+    figures: dict[str, dict] = {}
     judgement = config["judgement"]
     for name, declared in claims_and_copies(config, plan).items():
         claim = {"scores": judgement["scores"], "reference": None} | declared
@@ -114,7 +115,7 @@ def _words(config: dict, plan: Plan, claim: dict, curves: list, reference: list)
         counts = config["operation_counts"][claim["figure"]]
         values = {"T": [counts["frames"]], "σ": [counts["measurement_noise"]], "K": claim["x"]}
         return values | labels
-    chosen = {"first": claim["x"][:1], "last": claim["x"][-1:]}.get(claim.get("at"), claim["x"])
+    chosen = {"first": claim["x"][:1], "last": claim["x"][-1:]}.get(claim.get("at", "all"), claim["x"])
     parts = {
         role: [point for points in of_role for point in points if point[0] in chosen]
         for role, of_role in (("curve", curves), ("reference", reference))
@@ -141,7 +142,7 @@ def _is_drawn(config: dict, path: str, claim: dict) -> bool:
 def _points(config: dict, plan: Plan, path: str, figure: str, label: str) -> list:
     """Return the points (x, dataset, tracker) of a curve; of operations, the lookbacks."""
     if figure in plan.curves:
-        curves = {curve.label: sorted(curve.points) for curve in plan.curves[figure]}
+        curves: dict[str, list] = {curve.label: sorted(curve.points) for curve in plan.curves[figure]}
     else:
         counts = config["operation_counts"][figure]
         labels = [
@@ -163,12 +164,15 @@ def _points(config: dict, plan: Plan, path: str, figure: str, label: str) -> lis
 
 def _variants(plan: Plan, figure: str, method: str) -> list[str]:
     """Return the variants of a method that are counted: those declared, or the values of an option."""
-    declared = plan.methods[method].counting["variants"]
+    counting = plan.methods[method].counting
+    assert counting is not None
+    declared = counting["variants"]
     return plan.counted[figure, method][declared] if isinstance(declared, str) else declared
 
 
 def _with_controls(config: dict, plan: Plan, figure: str) -> dict:
-    controls, curves = {}, {}
+    controls: dict[str, str] = {}
+    curves: dict[str, list] = {}
     for curve in plan.curves[figure]:
         name = curve.control
         if name is not None:

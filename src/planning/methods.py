@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import product
 from string import Formatter
+from typing import Any
 
 KNOWN = "known"
 # An option that has no default: a study's tracker says it.
@@ -47,20 +48,20 @@ class Method:
 
     name: str
     script: str
-    options: Mapping[str, object]
+    options: Mapping[str, Any]
     training_script: str | None
-    training_options: Mapping[str, object]
-    data_options: Mapping[str, object]
-    values: Mapping[str, object]
+    training_options: Mapping[str, Any]
+    data_options: Mapping[str, Any]
+    values: Mapping[str, Any]
     known: Mapping[str, str]
     limits: tuple[str, ...]
     file_name: str
     label: str
     symbols: Mapping[str, str]
     role: str | None
-    style: Mapping[str, object]
+    style: Mapping[str, Any]
     needs: tuple[str, ...]
-    counting: Mapping[str, object] | None
+    counting: Mapping[str, Any] | None
     calibration: str | None
     seconds: float
 
@@ -70,23 +71,23 @@ class Method:
         return self.training_script is not None
 
     @property
-    def defaults(self) -> dict[str, object]:
+    def defaults(self) -> dict[str, Any]:
         """The defaults of all options, in the order of their sections."""
         return {**self.data_options, **self.training_options, **self.options}
 
-    def settings(self, tracker: Mapping[str, object]) -> dict[str, object]:
+    def settings(self, tracker: Mapping[str, Any]) -> dict[str, Any]:
         """Return one combination of a study's tracker with the defaults of what it leaves out."""
         chosen = {key: value for key, value in tracker.items() if key not in ("method", *OF_THE_CURVE)}
         return {**self.defaults, **chosen}
 
-    def resolved(self, settings: Mapping[str, object], scene: Mapping[str, object]) -> dict[str, object]:
+    def resolved(self, settings: Mapping[str, Any], scene: Mapping[str, Any]) -> dict[str, Any]:
         """Return settings with the test dataset's value where it is known."""
         return {
             key: scene[self.known.get(key, key)] if value == KNOWN else value
             for key, value in settings.items()
         }
 
-    def problem(self, settings: Mapping[str, object], scene: Mapping[str, object]) -> str | None:
+    def problem(self, settings: Mapping[str, Any], scene: Mapping[str, Any]) -> str | None:
         """Return what its script would refuse of resolved settings on a scene, if anything."""
         for limit in self.limits:
             module, _, function = limit.rpartition(".")
@@ -94,7 +95,7 @@ class Method:
                 return message
         return None
 
-    def named(self, settings: Mapping[str, object], **more: object) -> str:
+    def named(self, settings: Mapping[str, Any], **more: object) -> str:
         """Return the name template filled in, and after it each setting that is not its default."""
         told = set(placeholders(self.file_name))
         name = self.file_name.format(**settings, **more)
@@ -138,7 +139,7 @@ def _method(config: dict, name: str, declared: dict) -> Method:
     )
 
 
-def combinations(settings: Mapping[str, object]) -> Iterator[dict]:
+def combinations(settings: Mapping[str, Any]) -> Iterator[dict]:
     """Yield one dictionary per combination of the values that lists stand for."""
     values = (value if isinstance(value, list) else [value] for value in settings.values())
     for combination in product(*values):
@@ -150,7 +151,7 @@ def placeholders(template: str) -> list[str]:
     return [field for _, field, _, _ in Formatter().parse(template) if field]
 
 
-def differences(settings: Mapping[str, object], defaults: Mapping[str, object]) -> str:
+def differences(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """Return what sets a name apart: each setting that is not the default."""
     return "".join(
         f"_{key}-{settings[key]}"

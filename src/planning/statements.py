@@ -31,7 +31,7 @@ _LITERAL = re.compile(r"(?<!\w)([TKNiσμ]) ?= ?([0-9]+(?:\.[0-9]+)?)")
 
 def values_of(plan: Plan, points: Iterable[Sequence]) -> dict[str, list]:
     """Return by placeholder the distinct values that points (x, dataset, tracker) have, in their order."""
-    found = {}
+    found: dict[str, list] = {}
     for _, dataset, tracker in points:
         scene = plan.test_sets[dataset]
         of_point = {

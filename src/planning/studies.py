@@ -5,6 +5,7 @@ job reads this again.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -69,7 +70,7 @@ class Plan:
 
     def calibrated(self) -> dict[str, tuple[str, dict]]:
         """Return by test set the method whose probabilities are checked there, and what it is told."""
-        found = {}
+        found: dict[str, tuple[str, dict]] = {}
         for (tracker, dataset), settings in sorted(self.told.items()):
             if self.methods[self.method_of[tracker]].calibration:
                 found.setdefault(dataset, (self.method_of[tracker], settings))
@@ -211,7 +212,7 @@ def _shown(method: Method, key: str, settings: dict, x: str | None) -> object:
     return settings[key]
 
 
-def _varied(settings: dict, lists: dict, symbols: dict, told: set) -> list[str]:
+def _varied(settings: dict, lists: dict, symbols: Mapping[str, str], told: set) -> list[str]:
     return [
         f"{symbols.get(key, key.replace('_', ' '))} = {settings[key]}"
         for key, values in lists.items()

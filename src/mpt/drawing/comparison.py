@@ -1,6 +1,7 @@
 """Two runs overlaid: the curves of one with their intervals, the points of the other upon them."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -12,7 +13,13 @@ from mpt.drawing.figures import words
 from mpt.drawing.style import PAGE_INCHES, TITLE_INCHES, as_written, new_figure
 
 ROW_INCHES = 2.1
-MISS = {"marker": "o", "color": "#d0021b", "markersize": 9, "fillstyle": "none", "linestyle": ""}
+MISS: dict[str, Any] = {
+    "marker": "o",
+    "color": "#d0021b",
+    "markersize": 9,
+    "fillstyle": "none",
+    "linestyle": "",
+}
 
 
 def draw_comparison(

@@ -235,7 +235,7 @@ def _scale(axis: Axes, which: str, scale: str, values: np.ndarray) -> None:
     ticks.set_major_formatter("{x:g}")
     ticks.set_minor_formatter(NullFormatter())
     if which == "x":
-        ticks.set_major_locator(FixedLocator(np.unique(values)))
+        ticks.set_major_locator(FixedLocator(np.unique(values).tolist()))
         ticks.set_minor_locator(NullLocator())
     else:
         ticks.set_major_locator(LogLocator(subs=(1, 2, 5)))

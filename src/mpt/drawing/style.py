@@ -1,8 +1,9 @@
 """The one look of all figures: sizes, fonts, a colour and marker per method, text drawn as written."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 
@@ -12,6 +13,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mpt.errors import InputError
 
@@ -28,7 +30,7 @@ REFERENCE = "reference"
 REFERENCE_DASHES = ("-", ":", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
 REFERENCE_GREY = "0.55"
 # TrueType, which every viewer can search and publishers accept; matplotlib's own choice, Type 3, they refuse.
-EMBEDDED_FONTS = {"pdf.fonttype": 42}
+EMBEDDED_FONTS: dict[Any, Any] = {"pdf.fonttype": 42}
 # What this project's labels and claims hold of mathematics, and nothing more: transformer_{8,30}, K_MHT.
 OWN_SUBSCRIPT = re.compile(r"(?<![^\s(])([A-Za-z]+)_\{(\d+|T),(\d+|i)\}(?!\w)")
 OWN_LOOKBACK = re.compile(r"(?<![^\s(])K_(MHT|E|D)\b")
@@ -151,12 +153,12 @@ def new_figure(
     return figure, axes
 
 
-def legend(figure: Figure, axes: Sequence[Axes], height: float) -> None:
+def legend(figure: Figure, axes: Iterable[Axes], height: float) -> None:
     """Name the curves below the panels, references last, in columns that the figure has room for.
 
     height is that of the figure in inches without the title and the legend.
     """
-    named = {}
+    named: dict[str, Line2D] = {}
     for axis in axes:
         # Not the axis's own choice: it leaves out labels that begin with an underscore.
         for handle in axis.get_lines():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -23,13 +24,13 @@ from mpt.drawing.style import (
 from mpt.matching import match
 from mpt.scoring.links import swaps
 
-TRUTH = {"color": "0.1", "linewidth": 0.7, "zorder": 2}
-DETECTION = {"color": "0.75", "marker": ".", "markersize": 2.5, "linestyle": "", "zorder": 1}
-SWAP = {
+TRUTH: dict[str, Any] = {"color": "0.1", "linewidth": 0.7, "zorder": 2}
+DETECTION: dict[str, Any] = {"color": "0.75", "marker": ".", "markersize": 2.5, "linestyle": "", "zorder": 1}
+SWAP: dict[str, Any] = {
     "marker": "X", "markersize": 4.5, "linestyle": "", "color": "#d0021b", "markeredgecolor": "white",
     "markeredgewidth": 0.5, "zorder": 5,
 }  # fmt: skip
-TRACK = {"linewidth": 1.1, "zorder": 3, "alpha": 0.9}
+TRACK: dict[str, Any] = {"linewidth": 1.1, "zorder": 3, "alpha": 0.9}
 # Of the widest extent of what is shown, on each side.
 MARGIN = 0.04
 

@@ -26,7 +26,7 @@ def findings(rows: Mapping[str, np.ndarray], axes: Sequence[str], part: str) -> 
     """Return by claim, and by choice, all that the claim's verdicts in a part rest on, of all scores."""
     columns = [rows[name].tolist() for name in ("part", "claim", "score", *COMPARED)]
     choices = zip(*(rows[name] for name in axes), strict=True)
-    found = {}
+    found: dict[str, dict[tuple, tuple]] = {}
     for choice, (of_part, claim, *finding) in zip(choices, zip(*columns, strict=True), strict=True):
         if of_part == part:
             of_claim = found.setdefault(claim, {})
@@ -43,7 +43,7 @@ def distinct(found: Mapping[tuple, Hashable]) -> list[tuple]:
     """
     firsts = {choice: choice for choice in found}
     for axis in reversed(range(len(next(iter(found), ())))):
-        held = {}
+        held: dict[tuple, list] = {}
         for choice, first in firsts.items():
             held.setdefault((*choice[:axis], *choice[axis + 1 :]), []).append(first)
         if all(len({found[first] for first in alike}) == 1 for alike in held.values()):

@@ -7,7 +7,7 @@ motions. So effects are combined per sequence and per replicate before their spr
 replicates have nothing in common, that is valid too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -142,7 +142,8 @@ def equal_within(terms: Terms, within: float) -> float:
 
 def _combined(terms: Terms) -> list[np.ndarray]:
     sequences = min(scores.shape[1] for _, scores in terms)
-    sums, largest = {}, {}
+    sums: dict[int, np.ndarray] = {}
+    largest: dict[int, float] = {}
     for weight, scores in terms:
         count = len(scores)
         part = weight * np.asarray(scores, float)[:, :sequences]
@@ -159,7 +160,7 @@ def corrected(points: Sequence[Point]) -> tuple[Point, ...]:
     return at_points(points, holm([point.p_alone for point in points]))
 
 
-def at_points(points: Sequence[Point], p: Sequence[float]) -> tuple[Point, ...]:
+def at_points(points: Sequence[Point], p: Sequence[float] | np.ndarray) -> tuple[Point, ...]:
     """Return the points with these p-values."""
     return tuple(
         replace(point, effect=point.effect._replace(p=float(value)))
@@ -253,12 +254,13 @@ def _limit(claim: Claim, curves: Sequence[Curve], reference: Curve) -> Judgement
     (curve,) = curves
     x = sorted(curve)
     law = scaling_law(x, [curve[at] for at in x], reference[x[0]])
+    assert law.gap is not None
     named = zip(("c", "a", "α"), (law.c, law.a, law.alpha), strict=True)
     parts = [f"{name} = {e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" for name, e in named]
     return Judgement(law.gap, claim.sign, detail=", ".join(parts))
 
 
-TESTS = {
+TESTS: dict[str, Callable[..., Judgement]] = {
     "difference": _difference,
     "trend": _trend,
     "rise": _rise,
@@ -268,7 +270,9 @@ TESTS = {
 }
 
 
-def judge_exponential(lookbacks: Sequence[float], operations: Sequence[float], base: float) -> Judgement:
+def judge_exponential(
+    lookbacks: Sequence[float] | np.ndarray, operations: Sequence[float] | np.ndarray, base: float
+) -> Judgement:
     """Judge that operations (K,) grow exponentially in the lookback; the effect is the base, of base ≈ N!."""
     found = growth(lookbacks, operations)
     if np.ptp(operations) == 0:
@@ -285,7 +289,9 @@ def judge_exponential(lookbacks: Sequence[float], operations: Sequence[float], b
     )
 
 
-def judge_linear(lookbacks: Sequence[float], operations: Sequence[float], tolerance: float) -> Judgement:
+def judge_linear(
+    lookbacks: Sequence[float] | np.ndarray, operations: Sequence[float] | np.ndarray, tolerance: float
+) -> Judgement:
     """Judge that operations (K,) grow linearly in the lookback.
 
     The effect is the largest deviation from the least-squares straight line as a fraction of what the
@@ -305,7 +311,11 @@ def judge_linear(lookbacks: Sequence[float], operations: Sequence[float], tolera
     )
 
 
-def judge_crossing(lookbacks: Sequence[float], first: Sequence[float], second: Sequence[float]) -> Judgement:
+def judge_crossing(
+    lookbacks: Sequence[float] | np.ndarray,
+    first: Sequence[float] | np.ndarray,
+    second: Sequence[float] | np.ndarray,
+) -> Judgement:
     """Judge that the first of two counts (K,) begins below the second and ends above; the effect is K there.
 
     Contradicted if it begins above; undecided if it stays below as far as was counted.
@@ -335,7 +345,7 @@ def _rises(curves: Sequence[Curve]) -> tuple[list[float], list[Terms]]:
     return x, [[(w, curve[at]) for w, curve in zip(weights, curves, strict=True)] for at in x]
 
 
-def _rise_weights(x: Sequence[float]) -> np.ndarray:
+def _rise_weights(x: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return weights (K,) of values at x (K,): their sum is the rise of the least-squares line over x."""
     if len(x) < 2:
         raise ValueError("a trend needs two x")

@@ -93,12 +93,11 @@ def scaling_law(
         gap = Effect(
             estimate[0] - float(np.mean(reference)), *_percentiles(gap_draws), min(1.0, 2 * min(below, above))
         )
-    return ScalingLaw(
-        *(Estimate(float(v), *_percentiles(d)) for v, d in zip(estimate, draws.T, strict=True)), gap
-    )
+    c, a, alpha = (Estimate(float(v), *_percentiles(d)) for v, d in zip(estimate, draws.T, strict=True))
+    return ScalingLaw(c, a, alpha, gap)
 
 
-def growth(x: Sequence[float], y: Sequence[float]) -> Growth:
+def growth(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> Growth:
     """Fit log y by a straight line in x, and by one in log x; x and y (K,) positive, K ≥ 3."""
     fits = [stats.linregress(at, np.log(y)) for at in (np.asarray(x, float), np.log(x))]
     quantile = stats.t.isf((1 - LEVEL) / 2, len(x) - 2)
@@ -112,7 +111,9 @@ def growth(x: Sequence[float], y: Sequence[float]) -> Growth:
     )
 
 
-def crossing(x: Sequence[float], first: Sequence[float], second: Sequence[float]) -> Estimate | None:
+def crossing(
+    x: Sequence[float] | np.ndarray, first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray
+) -> Estimate | None:
     """Find where the first of two curves, positive over increasing x (K,), rises above the second.
 
     Between the points the curves go straight in log y. The interval is the pair of x around the last such

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ paired; a mean uses all. So an effect need not be the difference of the means be
 
 def in_words(ledger: Mapping, rows: Sequence[dict], controls: Sequence[str]) -> str:
     """Return the rows of verdicts.judge_ledger as Markdown, at most 80 columns wide but for user's text."""
-    by_claim = {}
+    by_claim: dict[str, list[dict]] = {}
     for row in rows:
         by_claim.setdefault(row["claim"], []).append(row)
     scores = [score for score in dict.fromkeys(row["score"] for row in rows) if score != "flops"]
@@ -76,7 +77,7 @@ def in_words(ledger: Mapping, rows: Sequence[dict], controls: Sequence[str]) -> 
 
 def _method(ledger: Mapping, rows: Sequence[dict]) -> list[str]:
     paragraphs = [VERDICTS]
-    differences = {}
+    differences: dict[str, Any] = {}
     for claim in ledger["claims"].values():
         differences |= claim.get("equal_within", {})
     if differences:

@@ -226,7 +226,7 @@ def _count_sequences(scores: Sequence[np.ndarray]) -> int:
     return sequences
 
 
-def holm(p: Sequence[float]) -> np.ndarray:
+def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     """Adjust p-values for being so many, by Holm's step-down procedure; scipy.stats has only Benjamini's."""
     p = np.asarray(p, float)
     order = np.argsort(p)

@@ -58,7 +58,7 @@ def judge_ledger(ledger: Mapping, scores: Scores, operations: Operations) -> lis
 
 def families(rows: Sequence[dict]) -> dict[tuple[str, str], list[dict]]:
     """Return the rows that are corrected together, by family and score: those with a p-value."""
-    found = {}
+    found: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
         if not np.isnan(row["p"]):
             found.setdefault((row["family"], row["score"]), []).append(row)
@@ -81,14 +81,14 @@ def _judge_operations(name: str, claim: dict, operations: Operations) -> dict:
             f"operations {claim['figure']}: {claim['curves'][0]} and {claim['reference']} were not counted "
             "at the same lookbacks"
         )
-    counts = [counts for _, counts in curves]
+    of_curves = [counts for _, counts in curves]
     if claim["test"] == "exponential":
-        judgement = claims.judge_exponential(lookbacks, counts[0], claim["base"])
+        judgement = claims.judge_exponential(lookbacks, of_curves[0], claim["base"])
     elif claim["test"] == "linear":
-        judgement = claims.judge_linear(lookbacks, counts[0], claim["tolerance"])
+        judgement = claims.judge_linear(lookbacks, of_curves[0], claim["tolerance"])
     else:
-        judgement = claims.judge_crossing(lookbacks, *counts)
-    return _row(name, claim, "flops", judgement, [float(np.mean(each)) for each in counts])
+        judgement = claims.judge_crossing(lookbacks, *of_curves)
+    return _row(name, claim, "flops", judgement, [float(np.mean(each)) for each in of_curves])
 
 
 def _judge_scores(name: str, claim: dict, figures: Mapping, scores: Scores, score: str) -> dict:
@@ -153,7 +153,7 @@ def _failures(
 
     def of_curve(figure: str, label: str) -> int | None:
         """Return the number of trainings of a curve, those of all its trackers; None if none is trained."""
-        by_tracker = {}
+        by_tracker: dict[str, dict[str, np.ndarray]] = {}
         for x, dataset, tracker in figures[figure]["curves"][label]:
             found = scores[told["score"], dataset, tracker]
             if x in chosen and len(found) > 1:
@@ -162,14 +162,15 @@ def _failures(
             mean = np.mean(list(means.values()), axis=0)
             bad = trainings.failed(mean[:, None], told["below_median_by"], SCORES[told["score"]].better)
             rates[tracker] = trainings.failure_rate(int(bad.sum()), len(bad))
-        return sum(rates[tracker].trainings for tracker in by_tracker) or None
+        count = sum(rates[tracker].trainings for tracker in by_tracker)
+        return count or None
 
     of_curves = [of_curve(claim["figure"], label) for label in claim["curves"]]
     of_reference = [of_curve(claim["reference_figure"], claim["reference"])] if claim["reference"] else []
-    few = tuple(
+    few_of_curves, few_of_reference = (
         any(count is not None and count < fewest for count in counts) for counts in (of_curves, of_reference)
     )
-    return list(rates.values()), few
+    return list(rates.values()), (few_of_curves, few_of_reference)
 
 
 def _within(told: float | Mapping, level: float) -> float:

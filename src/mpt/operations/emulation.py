@@ -38,9 +38,10 @@ class Emulator:
         """Build the plugin and run a program under it."""
         if platform.system() != "Linux" or platform.machine() != "x86_64":
             raise CannotCount(f"QEMU emulates Linux on x86_64 on the same only, not on {platform.machine()}")
-        self._emulator = shutil.which(EMULATOR)
-        if self._emulator is None:
+        emulator = shutil.which(EMULATOR)
+        if emulator is None:
             raise CannotCount(f"{EMULATOR} is not installed (Debian: qemu-user)")
+        self._emulator = emulator
         compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
         if compiler is None:
             raise CannotCount(f"no C compiler: none of {', '.join(COMPILERS)}")
@@ -49,7 +50,7 @@ class Emulator:
             build = [compiler, "-std=c11", "-O2", "-shared", "-fPIC", f"-DINTERFACE={interface}"]
             run([*build, "-o", self._plugin, PLUGIN_SOURCE])
             try:
-                self.counts([shutil.which("true")])
+                self.counts([shutil.which("true") or "true"])
                 return
             except CannotCount as error:
                 reason = error

@@ -52,7 +52,7 @@ class HardwareCounters:
 
         Raises CannotCount if PAPI refuses, or if the counts do not settle.
         """
-        counts = []
+        counts: list[float] = []
         while len(counts) < _AT_MOST:
             counts.append(self._count_once(work))
             last = counts[-_IN_A_ROW:]

@@ -20,7 +20,7 @@ class CannotCount(Exception):
 def loops() -> dict[str, tuple[Callable[[], object], int]]:
     """Return loops by what they do, each with the number of its operations, compiled and ready to count."""
     added, terms = np.zeros(1000), np.ones(1000)
-    known = {
+    known: dict[str, tuple[Callable[[], object], int]] = {
         "10⁶ fused multiply–adds": (partial(_multiply_and_add, _MILLION, 0.5, 1.0), 2 * _MILLION),
         "10⁶ additions in vectors": (partial(_add, added, terms, _MILLION // len(terms)), _MILLION),
     }

@@ -83,7 +83,7 @@ def count(
         if solver in FORMULAS
     }
     counted = {each: (operations, "model") for each, operations in modelled.items()}
-    refused = {}
+    refused: dict[str, str] = {}
     try:
         found = count_by_hardware(runs, workload, sequences)
         return counted | {each: (operations, "papi") for each, operations in found.items()}, refused
@@ -119,7 +119,7 @@ def count_by_emulation(runs: list[Run], scene: Mapping, sequences: int, marked: 
     """Return the operations per sequence of each run, counted under emulation; raises CannotCount."""
     # One sequence tells where all take the same.
     tracked = [1 if solver in FORMULAS else sequences for solver, _ in runs]
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         marked,
         "--workload",

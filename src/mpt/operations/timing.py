@@ -9,7 +9,7 @@ _SECONDS_IN_ALL = 1.0
 
 def processor_seconds(work: Callable[[], object]) -> float:
     """Return the least processor time of a few calls: what other programs do can only add to it."""
-    times = []
+    times: list[float] = []
     while len(times) < _AT_MOST and sum(times) < _SECONDS_IN_ALL:
         begin = process_time()
         work()

@@ -46,5 +46,7 @@ def associate(
         detection = decisions.detection
         noise = estimate_noise(decisions.path(measurements, initial), start_measured, velocity_spread)
         estimates = (noise.process_noise, noise.measurement_noise, noise.velocity_spread)
-        model = Model(*(each.estimate for each in estimates), start=start)
+        process_noise, measurement_noise, spread = (each.estimate for each in estimates)
+        model = Model(process_noise, measurement_noise, spread, start=start)
+    assert detection is not None
     return Association(noise, detection, rounds, settled)

@@ -53,6 +53,7 @@ class Recording(NamedTuple):
     @property
     def positions(self) -> np.ndarray:
         """Each particle's detections (B, T, N, 2), where the movie says whose they are."""
+        assert self.detection is not None
         return np.take_along_axis(self.measurements, self.detection[..., None], axis=2)
 
 
@@ -92,7 +93,7 @@ def cut(movie: Movie, name: str, particles: int | None = None, split: int | None
             raise InputError(_incomplete(name, frames, counts, particles, sound, follows, labels, total))
         length = total
     else:
-        length = split or max((end - begin for begin, end in runs), default=0)
+        length = split or max((int(end - begin) for begin, end in runs), default=0)
     if length < 2:
         raise InputError(f"{name}: no two frames that follow each other have {particles} detections each")
     starts = [

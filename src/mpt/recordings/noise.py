@@ -12,7 +12,6 @@ likelihood with a flat prior of the start. L is diagonal in the sine basis, so t
 as its data.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,7 +68,7 @@ class StepLikelihood:
         self.eigenvalues, amplitudes = _sine_basis(np.vstack([series, np.ones(m)]), start_measured)
         amplitudes, self.ones = amplitudes[:-1], amplitudes[-1]
         # Only the products of amplitudes matter: as many rows as there are frequencies hold them.
-        self.amplitudes = np.linalg.qr(amplitudes, mode="r") if self.count > m else amplitudes
+        self.amplitudes = np.asarray(np.linalg.qr(amplitudes, mode="r")) if self.count > m else amplitudes
         self.power = (self.amplitudes**2).sum(axis=0)
 
     def __call__(self, variances: np.ndarray) -> tuple[float, np.ndarray]:
@@ -123,12 +122,14 @@ def estimate_noise(
     best, least = _minimum(likelihood, fixed, start)
     noises = []
     for i in range(3):
-        if i in fixed:
+        if velocity_spread is not None and i in fixed:
             noises.append(Noise(velocity_spread, velocity_spread, velocity_spread))
         else:
             ends = _interval(likelihood, fixed, i, best, least)
             noises.append(Noise(*(float(scale * np.sqrt(v)) for v in (_zeroed(i, best[i]), *ends))))
-    return NoiseEstimate(*noises, log_likelihood=float(likelihood.log_likelihood(best)))
+    return NoiseEstimate(
+        noises[0], noises[1], noises[2], log_likelihood=float(likelihood.log_likelihood(best))
+    )
 
 
 def displacement_start(paths: np.ndarray) -> np.ndarray:
@@ -153,7 +154,9 @@ def _sine_basis(series: np.ndarray, start_measured: bool) -> tuple[np.ndarray, n
     return 2 - 2 * np.cos(odd * np.pi / (2 * m + 1)), dst(mirrored, type=1, norm="ortho")[:, ::2]
 
 
-def _minimum(likelihood: Callable, fixed: dict[int, float], start: np.ndarray) -> tuple[np.ndarray, float]:
+def _minimum(
+    likelihood: StepLikelihood, fixed: dict[int, float], start: np.ndarray
+) -> tuple[np.ndarray, float]:
     """Return the variances (3,) that maximise the likelihood, and its minus logarithm there."""
     free = [i for i in range(3) if i not in fixed]
     variances = np.array(start, float)
@@ -181,7 +184,7 @@ def _minimum(likelihood: Callable, fixed: dict[int, float], start: np.ndarray) -
 
 
 def _interval(
-    likelihood: Callable, fixed: dict[int, float], i: int, best: np.ndarray, least: float
+    likelihood: StepLikelihood, fixed: dict[int, float], i: int, best: np.ndarray, least: float
 ) -> tuple[float, float]:
     """Return the ends of the interval of variance i."""
     smallest = _SMALLEST if i == 0 else 0.0

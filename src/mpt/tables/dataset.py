@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,10 @@ def dataset_shape(path: str | os.PathLike, table: Table = MEASUREMENTS) -> tuple
     return parameters["experiments"], parameters["frames"], parameters["particles"]
 
 
-def check_same_dataset(paths: Mapping[str | os.PathLike, Table]) -> None:
+_Place = TypeVar("_Place", bound=str | os.PathLike)
+
+
+def check_same_dataset(paths: Mapping[_Place, Table]) -> None:
     """Raise InputError, naming both files, if the tables do not stem from one dataset."""
     (first, first_table), *others = paths.items()
     expected = dataset_parameters(first, first_table)
@@ -220,9 +224,10 @@ class DatasetWriter:
 def _dataset_parameters(reader: TableReader) -> dict:
     parameters = reader.parameters
     if reader.table.name == "tracks":
-        parameters = parameters.get("dataset")
-        if not isinstance(parameters, dict):
+        of_dataset = parameters.get("dataset")
+        if not isinstance(of_dataset, dict):
             raise InputError(f"{reader.path}: its parameters do not say from which dataset it was made")
+        parameters = of_dataset
     for name in ("experiments", "frames", "particles"):
         value = parameters.get(name)
         if type(value) is not int or value < 1:
@@ -241,7 +246,7 @@ def dense_blocks(
     """
     with TableReader(path, table) as reader:
         if dataset is None or reader.has_parameters:
-            parameters = _dataset_parameters(reader)
+            parameters: Mapping = _dataset_parameters(reader)
             if dataset is not None:
                 _check_same_parameters(path, parameters, dataset, "its measurements")
             says = "its parameters say"

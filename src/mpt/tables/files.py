@@ -41,9 +41,9 @@ def make_table(
     meanings: Mapping[str, str] | None = None,
 ) -> Table:
     """Return a table; a column's meaning goes into its metadata in the file, as "description"."""
-    meanings = {column: {"description": text} for column, text in (meanings or {}).items()}
+    described = {column: {"description": text} for column, text in (meanings or {}).items()}
     columns = {**key, **values}
-    fields = [pa.field(c, kind, c in nullable, meanings.get(c)) for c, kind in columns.items()]
+    fields = [pa.field(c, kind, c in nullable, described.get(c)) for c, kind in columns.items()]
     return Table(name, pa.schema(fields), tuple(key))
 
 
@@ -54,7 +54,7 @@ class TableWriter:
         writer.write({"experiment": ..., ...})
     """
 
-    def __init__(self, path: str | os.PathLike, table: Table, parameters: dict | None):
+    def __init__(self, path: str | os.PathLike, table: Table, parameters: Mapping | None):
         """Take plain JSON values as `parameters`, or None to say nothing of how the table was made.
 
         Nothing is on disk before the `with` block is entered.
@@ -94,7 +94,9 @@ class TableWriter:
         """
         if set(columns) != set(self._schema.names):
             raise ValueError(f"{self.table.name} has the columns {self._schema.names}, not {list(columns)}")
-        rows = len(columns[self.table.key[0]])
+        key = columns[self.table.key[0]]
+        assert key is not None
+        rows = len(key)
         added = pa.Table.from_arrays(
             [_to_arrow(self.path, field, columns[field.name], rows) for field in self._schema],
             schema=self._schema,
@@ -112,6 +114,7 @@ class TableWriter:
             self._write_group(int(fitting[-1] if len(fitting) else ends[0]))
 
     def _write_group(self, rows: int) -> None:
+        assert self._file is not None
         with self._naming_the_file():
             self._file.write_table(self._pending.slice(0, rows).combine_chunks(), row_group_size=rows)
         self._pending = self._pending.slice(rows)
@@ -121,6 +124,7 @@ class TableWriter:
         if not self._rows:
             raise InputError(f"{self.path}: no rows to write")
         self._write_group(self._pending.num_rows)
+        assert self._file is not None
         with self._naming_the_file():
             self._file.close()
 
@@ -258,7 +262,7 @@ class TableReader:
             yield batch
 
     def _columns(self, rows: pa.Table) -> dict[str, np.ndarray]:
-        columns = {}
+        columns: dict[str, np.ndarray] = {}
         for field in self.table.schema:
             column = rows[field.name].combine_chunks()
             if field.nullable:
@@ -318,7 +322,7 @@ def _place(path: str | os.PathLike) -> str:
     return os.path.abspath(path)
 
 
-def _to_json(parameters: dict) -> bytes:
+def _to_json(parameters: Mapping) -> bytes:
     return json.dumps(parameters, sort_keys=True, allow_nan=False, ensure_ascii=False).encode()
 
 

@@ -127,7 +127,7 @@ def write_foreign(path: str | os.PathLike, columns: dict[str, np.ndarray]) -> No
         write_whole(path, lambda part: rows.to_csv(part, index=False, lineterminator="\n"))
 
 
-def write_whole(path: str | os.PathLike, write: Callable[[Path], None]) -> None:
+def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
     """Call write(a file beside `path`) and rename the file to `path`; on any failure leave nothing."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

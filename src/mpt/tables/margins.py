@@ -35,5 +35,5 @@ def read_margins(
                     f"not one margin for each of {N} tracks in each of the frames 1 to {links}"
                 )
             margin = np.full((len(row) // (links * N), links + 1, N), np.nan)
-            margin[:, 1:] = columns["margin"].filled(np.nan).reshape(-1, links, N)
+            margin[:, 1:] = np.ma.filled(columns["margin"], np.nan).reshape(-1, links, N)
             yield columns["experiment"][:: links * N], margin

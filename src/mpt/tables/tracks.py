@@ -56,6 +56,7 @@ def read_tracks(
     """
     for block in dense_blocks(path, TRACKS, experiments_per_block, dataset):
         detection = block["detection"]
+        assert isinstance(detection, np.ma.MaskedArray)
         assigned = ~np.ma.getmaskarray(detection)
         outside = np.argwhere(assigned & ((detection.data < 0) | (detection.data >= detection.shape[2])))
         if len(outside):
@@ -103,7 +104,7 @@ class TrackWriter:
 
         detection (B, T, N) is the detection assigned to each track, -1 for none; None if there are none.
         """
-        columns = frame_columns(experiments, "track", positions)
+        columns: dict[str, np.ndarray | None] = {**frame_columns(experiments, "track", positions)}
         columns["detection"] = (
             None if detection is None else np.ma.masked_equal(np.asarray(detection).ravel(), -1)
         )

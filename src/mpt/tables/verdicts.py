@@ -67,7 +67,7 @@ def choices_table(axes: Sequence[str], controls: Sequence[str]) -> Table:
 
 
 def _of_controls(controls: Sequence[str]) -> dict[str, pa.DataType]:
-    columns = {}
+    columns: dict[str, pa.DataType] = {}
     for control in controls:
         columns |= {f"{control}_mean": pa.float64(), f"{control}_verdict": pa.string()}
     return columns

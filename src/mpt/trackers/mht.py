@@ -132,7 +132,8 @@ class Kernel:
     ):
         """Check the arguments and make room for the decisions."""
         # The kernels are compiled for one kind of array only.
-        self._scenes = tuple(np.require(a, np.float64, ["C", "W"]) for a in (measurements, initial))
+        measurements, initial = (np.require(a, np.float64, ["C", "W"]) for a in (measurements, initial))
+        self._scenes = measurements, initial
         self._experiments = np.arange(len(measurements)) if experiments is None else experiments
         _check(*self._scenes, self._experiments)
         B, T, N, _ = self._scenes[0].shape
@@ -160,6 +161,7 @@ class Kernel:
         if self._solve is not None:
             scenes = (a[part] for a in self._scenes)
             self._solve(*scenes, detection, margin, cost, windows, gap)
+        assert detection is not None
         return detection
 
     def decisions(self) -> Decisions:
@@ -222,7 +224,9 @@ def _online(
     decisions: Decisions, measurements: np.ndarray, path: np.ndarray, model: Model
 ) -> tuple[np.ndarray, np.ndarray]:
     """Filter every frame's best hypothesis on from the state in which its window begins."""
-    T, K = decisions.windows.shape[1:3]
+    windows = decisions.windows
+    assert windows is not None
+    T, K = windows.shape[1:3]
     gain = model.riccati(T).gain
     # The frames before a window are decided already, in the same way by all its hypotheses.
     decided = filter_states(model, path, path[:, 0])
@@ -231,7 +235,7 @@ def _online(
         begin = max(t - K + 1, 1)
         position, velocity = (states[:, begin - 1] for states in decided)
         for s in range(begin, t + 1):
-            detection[:, t] = decisions.windows[:, t, s - begin]
+            detection[:, t] = windows[:, t, s - begin]
             measured = np.take_along_axis(measurements[:, s], detection[:, t, :, None], axis=1)
             predicted = position + velocity
             innovation = measured - predicted

@@ -28,7 +28,8 @@ class Checkpoint:
             "parameters": json.dumps(parameters, sort_keys=True),
             "data": digest,
         }
-        self._saved, self._epoch = time.monotonic(), None
+        self._saved = time.monotonic()
+        self._epoch: int | None = None
 
     def resume(self, training: Training) -> list[dict]:
         """Go on from the checkpoint, if there is one; returns the learning curve so far.

@@ -262,8 +262,8 @@ def _attend(queries, keys, values, mask) -> torch.Tensor:
         return _product(_product(queries, keys.transpose(-1, -2)).softmax(-1), values)
     # The fused kernel wants keys and values of one width.
     padded = functional.pad(values, (0, keys.shape[-1] - values.shape[-1]))
-    each = (x[:, None].expand(-1, queries.shape[1], -1, -1) for x in (keys, padded))
-    mixed = functional.scaled_dot_product_attention(queries, *each, attn_mask=mask, scale=1.0)
+    keys, padded = (x[:, None].expand(-1, queries.shape[1], -1, -1) for x in (keys, padded))
+    mixed = functional.scaled_dot_product_attention(queries, keys, padded, attn_mask=mask, scale=1.0)
     return mixed[..., : values.shape[-1]]
 
 

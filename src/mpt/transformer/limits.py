@@ -1,9 +1,10 @@
 """What training refuses of a network's size alone, for it and for the check of a config."""
 
 from collections.abc import Mapping
+from typing import Any
 
 
-def dimension(settings: Mapping[str, object], scene: Mapping[str, object]) -> str | None:
+def dimension(settings: Mapping[str, Any], scene: Mapping[str, Any]) -> str | None:
     """Heads, and pointer heads where there are any, share the dimension evenly."""
     for key in ("heads", "pointers"):
         if key in settings and settings["dimension"] % settings[key]:

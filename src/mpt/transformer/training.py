@@ -187,7 +187,7 @@ class Training:
         if self._untrained_losses is None:
             with torch.no_grad():
                 self._untrained_losses = sum(self._parts_of_losses(*inputs, *targets))
-        losses = []
+        losses: list[torch.Tensor] = []
         for batch in order.to(self.device).tensor_split(self.schedule.batches, dim=1):
             step = self.epoch * self.schedule.batches + len(losses)
             losses.append(self._step(step, *(_take(x, batch) for x in (*inputs, *targets))))

@@ -41,7 +41,7 @@ class TrainingSet:
         """Read and check the datasets. batches: in an epoch, or UNLIMITED. Raises InputError."""
         self._directories, self._replicates = directories, replicates
         self.unlimited = batches == UNLIMITED
-        self.batches = UNLIMITED_BATCHES if self.unlimited else batches
+        self.batches = UNLIMITED_BATCHES if isinstance(batches, str) else batches
         self._per_batch = experiments_per_batch
         self._block = self.batches * experiments_per_batch
         parameters = [dataset_parameters(directory / "measurements.parquet") for directory in directories]
@@ -98,6 +98,7 @@ class TrainingSet:
     def sequences(self, epoch: int) -> Sequences:
         """Return the sequences of an epoch."""
         if not self.unlimited:
+            assert self._fixed is not None
             return self._fixed
         count = self._replicates * self._block
         return self._by_replicate(*self._simulate(np.arange(count) + epoch * count, Stream.TRAINING))
@@ -128,6 +129,7 @@ class TrainingSet:
         """Return a hash of what is learnt from."""
         if self.unlimited:
             return hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode()).hexdigest()
+        assert self._fixed is not None
         digest = hashlib.sha256()
         for array in (self._fixed.measurements, self._fixed.truth, self._fixed.initial):
             digest.update(np.ascontiguousarray(array).tobytes())
