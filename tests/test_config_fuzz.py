@@ -26,11 +26,11 @@ DEFAULT = canonical(yaml.safe_load((PROJECT / "config.yaml").read_text()))
 DEFAULT["studies"] = {name: DEFAULT["studies"][name] for name in ("figure_3", "figure_4", "figure_6")}
 DEFAULT["studies"]["figure_3"]["datasets"]["measurement_noise"] = [1, 7]
 DEFAULT["claims"] = {name: DEFAULT["claims"][name] for name in ("4b", "4c", "5a", "6a", "7b", "8b")}
-DEFAULT["sensitivity"]["axes"] = {
-    name: DEFAULT["sensitivity"]["axes"][name] for name in ("drift_spread", "estimate", "training")
+DEFAULT["readings"]["axes"] = {
+    name: DEFAULT["readings"]["axes"][name] for name in ("drift_spread", "estimate", "transformer")
 }
-DEFAULT["sensitivity"]["reduced"] = {
-    key: value for key, value in DEFAULT["sensitivity"]["reduced"].items() if "figure_2" not in key
+DEFAULT["readings"]["reduced"] = {
+    key: value for key, value in DEFAULT["readings"]["reduced"].items() if "figure_2" not in key
 }
 
 NUMBERS = st.one_of(
