@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from mpt.drawing.figures import words
 from mpt.drawing.style import as_written, symbols
 from mpt.judgement.choices import ITSELF
+from mpt.scoring.definitions import SCORES
 
 # In the order of the legend; the marks are for those who see no colours.
 VERDICTS = {
@@ -145,7 +146,7 @@ def draw_readings(
         squeeze=False,
         width_ratios=[max(1, len(claims)) * CELL_INCHES, *([LEAST_PANEL_INCHES] * len(levels))],
     )[0]
-    _map(axes[0], f"Claims by {words(score)}", verdicts, readings, [(claim, "") for claim in claims])
+    _map(axes[0], f"Claims by {SCORES[score].name}", verdicts, readings, [(claim, "") for claim in claims])
     # Lines of _map part values of one axis; each claim is one of its own.
     for line in list(axes[0].lines):
         line.remove()
@@ -157,7 +158,7 @@ def draw_readings(
             axis.scatter(of_readings, rows, color=colour, marker=mark, s=22, linewidths=1)
         axis.set_ylim(len(readings), 0)
         axis.set_yticks([])
-        axis.set_title(words(name), fontsize="medium")
+        axis.set_title(SCORES[name].name, fontsize="medium")
         axis.grid(axis="x", color="0.9")
         axis.set_axisbelow(True)
         sns.despine(ax=axis, left=True)
