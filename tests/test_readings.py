@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -12,6 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
+import judge_choices
+import simulate
+from mpt.errors import InputError
 from mpt.judgement.choices import distinct
 from mpt.tables.files import TableWriter
 from mpt.tables.verdicts import choices_table
@@ -444,3 +449,38 @@ def test_readings_of_a_table_without_crossed_choices_are_refused(refusal, tmp_pa
     ]
     line = refusal("summarise_readings.py", *flags, output=tmp_path / "t.parquet")
     assert f"{path}: has no choice of the part crossed" in line
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """Return the directory of a small dataset."""
+    noises = {"process_noise": 1.5, "measurement_noise": 2.0, "initial_spread": 5.0, "drift_spread": 0.1}
+    simulate.simulate_dataset(
+        output=tmp_path / "scene", experiments=4, frames=6, particles=2, seed=1, **noises
+    )
+    return tmp_path / "scene"
+
+
+def test_a_choice_tracks_with_a_script_of_the_users_own(scene, tmp_path, monkeypatch):
+    script = PROJECT / "examples/nearest_neighbour.py"
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT / "src"))
+    how = {"method": "nearest", "script": str(script), "seconds": 100, "settings": {"radius": 9}}
+    (path,) = judge_choices.track(tmp_path, scene, "t0", how)
+    alone = tmp_path / "alone.parquet"
+    inputs = ["--measurements", scene / "measurements.parquet", "--initial", scene / "initial.parquet"]
+    run = subprocess.run(
+        [sys.executable, script, *inputs, "--output", alone, "--radius", "9"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(alone))
+
+
+def test_a_choice_names_the_tracker_that_fails(scene, tmp_path):
+    script = tmp_path / "fails.py"
+    script.write_text("raise SystemExit(3)")
+    how = {"method": "mine", "script": str(script), "seconds": 100, "settings": {}}
+    with pytest.raises(InputError, match=r"tracker mine: .*fails\.py ended with status 3"):
+        judge_choices.track(tmp_path, scene, "t0", how)
