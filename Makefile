@@ -23,7 +23,7 @@ test: .venv/installed-dev .venv/installed-docs
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile rules
-	snakemake --lint
+
 	pytest -n auto --dist loadfile
 
 benchmark: .venv/installed-dev

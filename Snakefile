@@ -27,7 +27,7 @@ include: "rules/operations.smk"
 include: "rules/figures.smk"
 include: "rules/calibration.smk"
 include: "rules/claims.smk"
-include: "rules/sensitivity.smk"
+include: "rules/readings.smk"
 include: "rules/report.smk"
 
 
@@ -43,9 +43,9 @@ rule all:
     localrule: True
 
 
-rule sensitivity:
+rule readings:
     input:
-        sensitivity_files,
+        readings_files,
     localrule: True
 
 

@@ -27,7 +27,6 @@ from mpt.errors import InputError
 __all__ = [
     "ArgumentParser",
     "InputError",
-    "call",
     "existing_directory",
     "existing_file",
     "int_at_least",
@@ -103,15 +102,6 @@ def run(main: Callable[[], None]) -> None:
         _stop(f"out of memory: {error}", 2)
     except KeyboardInterrupt:
         _stop("interrupted", 130)
-
-
-def call(main: Callable[[], None], name: str, arguments: Iterable[object]) -> None:
-    """Call the main() of another script of that name with these arguments; errors are raised."""
-    own, sys.argv = sys.argv, [name, *map(str, arguments)]
-    try:
-        main()
-    finally:
-        sys.argv = own
 
 
 def _log_start_up() -> None:

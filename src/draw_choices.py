@@ -51,7 +51,18 @@ def main() -> None:
     panels = {
         score: np.array(
             [
-                [found.get(("axes", score, claim), {}).get(choice, "not judged") for choice in columns]
+                [
+                    # What is crossed is not judged again along its axes.
+                    next(
+                        (
+                            found[part, score, claim][choice]
+                            for part in ("axes", "crossed")
+                            if choice in found.get((part, score, claim), {})
+                        ),
+                        "not judged",
+                    )
+                    for choice in columns
+                ]
                 for claim in claims
             ]
         )

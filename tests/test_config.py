@@ -58,7 +58,7 @@ def change(config: dict, path: str, value) -> dict:
 )
 def test_what_cannot_be_run_or_drawn_is_refused(changes, told, config):
     config["claims"] = dict.fromkeys(config["claims"])
-    config["sensitivity"]["axes"] = dict.fromkeys(config["sensitivity"]["axes"])
+    config["readings"]["axes"] = dict.fromkeys(config["readings"]["axes"])
     for path, value in changes.items():
         change(config, path, value)
     (line,) = problems(config, SCHEMA)
@@ -155,41 +155,54 @@ def test_the_default_config_is_accepted(config):
         ("studies.figure_2a.trackers[1].label", "\ud800", r"trackers\[1\]\.label: '\\ud800' is not one line"),
         ("simulation.process_noise", 1e300, r"simulation\.process_noise: .* is greater than the maximum"),
         ("replicates", 10**30, r"replicates: .* is greater than the maximum"),
-        ("sensitivity.axes.estimate.values", ["filtered", "best"], r"^sensitivity\.axes: .*estimate: 'best'"),
+        ("readings.axes.estimate.values", ["filtered", "best"], r"^readings\.axes: .*estimate: 'best'"),
         (
-            "sensitivity.axes.drift_spread.values",
+            "readings.axes.drift_spread.values",
             [0, -1],
-            r"^sensitivity\.axes: simulation\.drift_spread: -1 ",
+            r"^readings\.axes: simulation\.drift_spread: -1 ",
         ),
         (
-            "sensitivity.axes.drift_spread.values",
+            "readings.axes.drift_spread.values",
             [1, 1],
-            r"sensitivity\.axes\.drift_spread\.values: \[1, 1\]",
+            r"readings\.axes\.drift_spread\.values: \[1, 1\]",
         ),
-        ("sensitivity.axes.drift_spread.keys", ["simulation.drift"], r"^sensitivity\.axes: .*'drift'"),
-        ("sensitivity.axes.drift_spread.keys", ["methods..x"], r"sensitivity\.axes\.drift_spread\.keys\[0\]"),
+        ("readings.axes.drift_spread.keys", ["simulation.drift"], r"^readings\.axes: .*'drift'"),
+        ("readings.axes.drift_spread.keys", ["methods..x"], r"readings\.axes\.drift_spread\.keys\[0\]"),
         (
-            "sensitivity.axes.drift_spread.keys",
+            "readings.axes.drift_spread.keys",
             ["studies.figure_9.x"],
-            r"sensitivity\.axes\.drift_spread: the config has no studies\.figure_9\.x",
+            r"readings\.axes\.drift_spread: the config has no studies\.figure_9\.x",
         ),
         (
-            "sensitivity.axes.drift_spread.keys",
+            "readings.axes.drift_spread.keys",
             ["studies.figure_2a.trackers[4].frames"],
             r"the config has no studies\.figure_2a\.trackers\[4\]\.frames",
         ),
-        ("sensitivity.axes.claim", {"keys": ["seed"], "values": [1]}, r"sensitivity\.axes: 'claim' "),
-        ("sensitivity.axes.seed", {"keys": ["seed"]}, r"sensitivity\.axes\.seed: 'values'"),
-        ("sensitivity.reduced", {"replicates": 0}, r"^sensitivity\.reduced: replicates: 0 "),
+        ("readings.axes.drift_spread", {"values": [1]}, r"readings\.axes\.drift_spread: 'keys' is missing"),
         (
-            "sensitivity.reduced",
-            {"simulation.x.y": 0},
-            r"^sensitivity\.reduced: the config has no simulation\.x\.y",
+            "readings.axes.transformer.keys",
+            ["seed"],
+            r"readings\.axes\.transformer\.keys: each of its values",
         ),
         (
-            "sensitivity.reduced",
+            "readings.axes.transformer.values",
+            {"best": {"training.mode": "best"}},
+            r"^readings\.axes: .*no training.mode",
+        ),
+        ("readings.crossed", ["estimates"], r"^readings\.crossed: there is no axis 'estimates'"),
+        ("readings.shown", "9z", r"^readings\.shown: there is no claim '9z'"),
+        ("readings.axes.claim", {"keys": ["seed"], "values": [1]}, r"readings\.axes: 'claim' "),
+        ("readings.axes.seed", {"keys": ["seed"]}, r"readings\.axes\.seed: 'values'"),
+        ("readings.reduced", {"replicates": 0}, r"^readings\.reduced: replicates: 0 "),
+        (
+            "readings.reduced",
+            {"simulation.x.y": 0},
+            r"^readings\.reduced: the config has no simulation\.x\.y",
+        ),
+        (
+            "readings.reduced",
             {"studies.figure_3.trackers[3].experiments_per_batch": [1, 3]},
-            r"^sensitivity\.reduced: claims\.4b\.curve: figure_3 has no curve 'transformer_\{8,10\}'",
+            r"^readings\.reduced: claims\.4b\.curve: figure_3 has no curve 'transformer_\{8,10\}'",
         ),
     ],
 )
@@ -266,7 +279,7 @@ def test_a_tracker_may_set_the_options_of_its_method_and_no_others(config):
         )
         for key in {option for other in methods(config).values() for option in other.defaults}:
             changed = copy.deepcopy(config)
-            changed["claims"], changed["sensitivity"] = {}, {"axes": {}, "reduced": {}}
+            changed["claims"], changed["readings"] = {}, {"axes": {}, "reduced": {}}
             changed["studies"] = {
                 "mine": {
                     "title": "Mine",
@@ -458,7 +471,7 @@ def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, positio
     tracker = config["studies"]["figure_2a"]["trackers"][position]
     defaults = methods(config)[method].defaults.items()
     defaults = {key: value for key, value in defaults if key not in (*tracker, "network")}
-    config |= {"claims": {}, "sensitivity": {"axes": {}, "reduced": {}}}
+    config |= {"claims": {}, "readings": {"axes": {}, "reduced": {}}}
     config["figures"] |= {"together": {}, "sequences": {}}
     config["studies"]["figure_2a"]["title"] = "Mine"
     names = []
@@ -477,7 +490,7 @@ def test_a_dataset_that_differs_in_any_key_has_a_name_of_its_own(config):
     changes = {"initial_spread": 20, "drift_spread": 1, "process_noise": 3, "particles": 3, "experiments": 9}
     for key, value in [(None, None), ("confinement", 10), *changes.items()]:
         changed = copy.deepcopy(config)
-        changed |= {"claims": {}, "sensitivity": {"axes": {}, "reduced": {}}}
+        changed |= {"claims": {}, "readings": {"axes": {}, "reduced": {}}}
         if key:
             changed["studies"]["figure_2a"]["datasets"][key] = value
         assert problems(changed, SCHEMA) == []

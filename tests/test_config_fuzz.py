@@ -27,12 +27,12 @@ DEFAULT["studies"] = {name: DEFAULT["studies"][name] for name in ("figure_3", "f
 DEFAULT["studies"]["figure_3"]["datasets"]["measurement_noise"] = [1, 7]
 DEFAULT["figures"] |= {"together": {}, "sequences": {}}
 DEFAULT["claims"] = {name: DEFAULT["claims"][name] for name in ("4b", "4c", "5a", "6a", "7b", "8b")}
-DEFAULT["sensitivity"]["axes"] = {
-    name: DEFAULT["sensitivity"]["axes"][name] for name in ("drift_spread", "estimate", "training")
+DEFAULT["readings"]["axes"] = {
+    name: DEFAULT["readings"]["axes"][name] for name in ("drift_spread", "estimate", "transformer")
 }
-DEFAULT["sensitivity"]["reduced"] = {
+DEFAULT["readings"]["reduced"] = {
     key: value
-    for key, value in DEFAULT["sensitivity"]["reduced"].items()
+    for key, value in DEFAULT["readings"]["reduced"].items()
     if "figure_2" not in key and "sequences" not in key
 }
 

@@ -153,25 +153,27 @@ def test_links_of_the_bayes_reference_are_counted_on_each_of_its_datasets(finish
 
 
 @pytest.fixture(scope="module")
-def sensitivity(finished) -> pd.DataFrame:
-    result = snakemake(finished, "--cores", "2", "sensitivity")
+def readings(finished) -> pd.DataFrame:
+    result = snakemake(finished, "--cores", "2", "readings")
     assert result.returncode == 0, result.stdout + result.stderr
-    return pd.read_parquet(finished / "results/sensitivity.parquet")
+    return pd.read_parquet(finished / "results/readings/verdicts.parquet")
 
 
-def test_the_sensitivity_study_is_few_jobs_beside_all(finished):
-    assert jobs(snakemake(finished, "--dry-run", "--forceall", "sensitivity")) == {
-        # Two initial spreads, along the axes and over the grid.
-        "judge_choices": 4,
+def test_the_study_of_readings_is_few_jobs_beside_all(finished):
+    assert jobs(snakemake(finished, "--dry-run", "--forceall", "readings")) == {
+        # Two initial spreads over the grid; along the axes the other one, and the other prior; two trainings.
+        "judge_choices": 2 + 2 + 2,
         "tabulate_choices": 1,
         "draw_choices": 1,
-        "sensitivity": 1,
+        "summarise_readings": 1,
+        "draw_readings": 1,
+        "readings": 1,
     }
 
 
-def test_each_choice_has_a_verdict_on_each_claim(finished, config, sensitivity):
-    axes = ["initial_spread", "estimate", "prior", "training"]
-    assert list(sensitivity.columns[:7]) == ["part", *axes, "claim", "score"]
+def test_each_choice_has_a_verdict_on_each_claim(finished, config, readings):
+    axes = ["initial_spread", "estimate", "prior", "transformer"]
+    assert list(readings.columns[:7]) == ["part", *axes, "claim", "score"]
     claims = {
         name: str(claim["curve"]) + claim.get("reference", "")
         for name, claim in config["claims"].items()
@@ -179,24 +181,44 @@ def test_each_choice_has_a_verdict_on_each_claim(finished, config, sensitivity):
     }
     untrained = {name for name, curves in claims.items() if "transformer" not in curves}
     scores = set(config["judgement"]["scores"])
-    # The default, one other value of each axis; all combinations but for that of the training.
-    for part, judged, choices in (("axes", set(claims), 1 + 4), ("grid", untrained, 2**3)):
-        rows = sensitivity[sensitivity.part == part].groupby(axes)
+    # One other value of each axis that is not crossed; all combinations without training; those of two axes.
+    for part, judged, choices in (
+        ("axes", set(claims), 2),
+        ("grid", untrained, 2**3),
+        ("crossed", set(claims), 2 * 2),
+    ):
+        rows = readings[readings.part == part].groupby(axes)
         assert len(rows) == choices
         for _, of_choice in rows:
             assert set(zip(of_choice.claim, of_choice.score, strict=True)) == {
                 (claim, score) for claim in judged for score in scores
             }
-    assert set(sensitivity[sensitivity.part == "grid"].training) == {"closed_loop"}
-    text = pd.read_csv(finished / "results/sensitivity.csv", keep_default_na=False)
-    assert list(text.columns) == list(sensitivity.columns)
-    assert len(text) == len(sensitivity)
-    picture = matplotlib.image.imread(finished / "results/sensitivity.png")
-    assert picture[..., :3].std() > 0.05
-    assert (finished / "results/sensitivity.pdf").read_bytes().startswith(b"%PDF")
+    assert set(readings[readings.part == "grid"].transformer) == {"closed_loop"}
+    text = pd.read_csv(finished / "results/readings/verdicts.csv", keep_default_na=False)
+    assert list(text.columns) == list(readings.columns)
+    assert len(text) == len(readings)
+    for name in ("readings", "readings/verdicts"):
+        picture = matplotlib.image.imread(finished / f"results/{name}.png")
+        assert picture[..., :3].std() > 0.05
+        assert (finished / f"results/{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_a_cell_of_the_map_is_what_judging_that_choice_alone_says(sensitivity, tmp_path):
+def test_a_reading_has_the_claims_that_are_supported_under_it(finished, readings):
+    table = pd.read_parquet(finished / "results/readings.parquet")
+    assert len(table) == 2 * 2
+    for _, row in table.iterrows():
+        same = (readings.estimate == row.estimate) & (readings.transformer == row.transformer)
+        rows = readings[(readings.part == "crossed") & same & (readings.score == "jaccard")]
+        held = set(rows[rows.verdict == "supported"].claim)
+        assert set(row.jaccard_claims.split()) == held
+        assert row.judged == len(rows)
+        (shown,) = rows[rows.claim == "9b"].itertuples()
+        assert row.jaccard_of_curve == shown.mean
+        assert row.jaccard_of_frozen == shown.frozen_mean
+    assert "# Which reading gives the paper's figures" in (finished / "results/readings.md").read_text()
+
+
+def test_a_cell_of_the_map_is_what_judging_that_choice_alone_says(readings, tmp_path):
     alone = """
         simulation: {initial_spread: 20}
         test_experiments: [{frames: 6, experiments: 6}, {frames: 12, experiments: 5}]
@@ -208,7 +230,7 @@ def test_a_cell_of_the_map_is_what_judging_that_choice_alone_says(sensitivity, t
     assert result.returncode == 0, result.stdout + result.stderr
     expected = pd.read_parquet(tmp_path / "results/claims.parquet").set_index(["claim", "score"])
     expected = expected[expected.figure == "figure_6"]
-    rows = sensitivity[(sensitivity.part == "axes") & (sensitivity.initial_spread == "20")]
+    rows = readings[(readings.part == "axes") & (readings.initial_spread == "20")]
     rows = rows.set_index(["claim", "score"]).loc[expected.index]
     assert len(rows) == 3 * 11
     shared = [name for name in expected.columns if name in rows.columns]
@@ -216,10 +238,17 @@ def test_a_cell_of_the_map_is_what_judging_that_choice_alone_says(sensitivity, t
     pd.testing.assert_frame_equal(rows[shared], expected[shared], rtol=1e-9)
 
 
-def test_another_value_of_an_axis_judges_only_its_own_scenes(finished, sensitivity, tmp_path):
-    config = written(tmp_path, "sensitivity: {axes: {initial_spread: {values: [1, 5, 20]}}}\n")
-    result = snakemake(finished, "--dry-run", "sensitivity", configs=(SMALL, config))
-    assert jobs(result) == {"judge_choices": 2, "tabulate_choices": 1, "draw_choices": 1, "sensitivity": 1}
+def test_another_value_of_an_axis_judges_only_its_own_scenes(finished, readings, tmp_path):
+    config = written(tmp_path, "readings: {axes: {initial_spread: {values: [1, 5, 20]}}}\n")
+    result = snakemake(finished, "--dry-run", "readings", configs=(SMALL, config))
+    assert jobs(result) == {
+        "judge_choices": 2,
+        "tabulate_choices": 1,
+        "draw_choices": 1,
+        "summarise_readings": 1,
+        "draw_readings": 1,
+        "readings": 1,
+    }
 
 
 def test_the_run_is_summed_up(finished):

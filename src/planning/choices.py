@@ -1,28 +1,34 @@
 """What the paper leaves open, as choices: the config with other values here and there, and what is judged.
 
-A choice takes one value of every axis. There are two parts. Along the axes, at most one value is not the
-config's own, and every claim about scores is judged; over the grid, all combinations are taken, and the
-claims that need no training are judged. Choices with the same simulation share a scene: one job, in which
-what two of them have in common is made once.
+A choice takes one value of every axis. There are three parts. Along the axes, at most one value is not the
+config's own, and every claim about scores is judged; over the grid, all combinations are taken of what needs
+no training, and the claims that need none are judged; crossed, all combinations of the axes that the config
+lists as crossed, and every claim about scores is judged. What the crossed part has, the part along the axes
+leaves to it. A job is what shares simulations, a scene, and of the crossed part what shares trainings too:
+what two of its choices have in common is made once.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import product
-from typing import Any
 
-from planning import flags as commands
-from planning.flags import flags
 from planning.ledger import OF_OPERATIONS, ledger
-from planning.methods import SHARED_DATA, SHARED_TRAINING, StudyError
+from planning.methods import CONTROL, SHARED_DATA, SHARED_TRAINING, StudyError
 from planning.studies import Plan, plan
 
-PARTS = ("axes", "grid")
+AXES, GRID, CROSSED = PARTS = ("axes", "grid", "crossed")
 DEFAULT = "default"
-# Linux hands over 128 KiB at most as one word, such as a command.
-LONGEST_WORK = 120_000
+SIMULATES = r"simulation\."
+TRAINS = rf"({SHARED_DATA}|{SHARED_TRAINING}|methods\.\w+\.training)\."
+# What a network sees of the future, beside a tracker that smooths and one that does not.
+EQUAL, MORE, LESS = "equal", "the network sees more", "the network sees less"
+INFORMATION = {
+    ("whole", True): EQUAL,
+    ("past", False): EQUAL,
+    ("whole", False): MORE,
+    ("past", True): LESS,
+}
 
 
 def changed(config: dict, changes: dict, path: str) -> dict:
@@ -40,32 +46,54 @@ def changed(config: dict, changes: dict, path: str) -> dict:
 
 
 def reduced(config: dict) -> dict:
-    """Return the config in the sizes of the sensitivity study."""
-    sizes = {key: value for key, value in config["sensitivity"]["reduced"].items() if value is not None}
-    return changed(config, sizes, "sensitivity.reduced")
+    """Return the config in the sizes of the study of readings."""
+    sizes = {key: value for key, value in config["readings"]["reduced"].items() if value is not None}
+    return changed(config, sizes, "readings.reduced")
 
 
 def axes(config: dict) -> dict[str, dict[str, dict]]:
     """Return by axis, and by the value in words, what the value changes: nothing, for the config's own value.
 
-    An axis whose values are all the config's own, such as one of a study that is dropped, is left out.
+    Of two values that are both the config's own the first is kept. An axis whose values are all the config's
+    own, such as one of a study that is dropped, is left out.
     """
     found = {}
-    for name, axis in config["sensitivity"]["axes"].items():
+    for name, axis in config["readings"]["axes"].items():
         if axis is None:
             continue
-        path = f"sensitivity.axes.{name}"
-        changes = [dict.fromkeys(axis["keys"], value) for value in axis["values"]]
-        own = [all(_is_set(config, key, value, path) for key, value in change.items()) for change in changes]
-        if all(own):
-            continue
-        words = ["none" if value is None else str(value) for value in axis["values"]]
-        found[name] = {
-            word: {} if same else change for word, change, same in zip(words, changes, own, strict=True)
-        }
-        if not any(own):
-            found[name] = {DEFAULT: {}} | found[name]
+        path = f"readings.axes.{name}"
+        values = {}
+        for word, change in _values(axis, path).items():
+            # Of each key, so that one that is not there is seen.
+            own = [_is_set(config, key, value, path) for key, value in change.items()]
+            if not all(own):
+                values[word] = change
+            elif {} not in values.values():
+                values[word] = {}
+        if any(values.values()):
+            found[name] = values if {} in values.values() else {DEFAULT: {}} | values
     return found
+
+
+def _values(axis: dict, path: str) -> dict[str, dict]:
+    """Return what each value of a declared axis sets, by the value in words."""
+    values = axis["values"]
+    if isinstance(values, dict):
+        if "keys" in axis:
+            raise StudyError(f"{path}.keys: each of its values says its own keys")
+        return {word: change for word, change in values.items() if change is not None}
+    if "keys" not in axis:
+        raise StudyError(f"{path}: 'keys' is missing: what its values are set at")
+    return {"none" if value is None else str(value): dict.fromkeys(axis["keys"], value) for value in values}
+
+
+def crossed_axes(config: dict) -> list[str]:
+    """Return the axes whose combinations make the crossed part; raises StudyError for an unknown one."""
+    for name in config["readings"]["crossed"]:
+        if name not in config["readings"]["axes"]:
+            raise StudyError(f"readings.crossed: there is no axis {name!r}")
+    found = axes(config)
+    return [name for name in config["readings"]["crossed"] if name in found]
 
 
 def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
@@ -74,22 +102,28 @@ def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
     The first has the config's own values only.
     """
     sizes = reduced(config)
-    yield "sensitivity.reduced", sizes
+    yield "readings.reduced", sizes
+    crossed_axes(config)
+    if config["readings"]["shown"] not in config["claims"]:
+        raise StudyError(f"readings.shown: there is no claim {config['readings']['shown']!r}")
     values = [sorted(changes.values(), key=bool) for changes in axes(config).values()]
     for number in range(1, max(map(len, values), default=1)):
         together = {key: value for changes in values for key, value in changes[number % len(changes)].items()}
-        yield "sensitivity.axes", changed(sizes, together, "sensitivity.axes")
+        yield "readings.axes", changed(sizes, together, "readings.axes")
 
 
 def scenes(config: dict, part: str) -> dict[str, list[dict[str, str]]]:
-    """Return the choices of a part, each its values by axis, by scene; none if no claim is judged."""
+    """Return the choices of a part, each its values by axis, by job; none if no claim is judged."""
     found = axes(config)
-    of_simulation = [name for name in found if _touches(config, name, r"simulation\.")]
-    grouped: dict[str, list[dict[str, str]]] = {}
-    if not _judged(reduced(config), plan(reduced(config)), part)["claims"]:
-        return grouped
-    for choice in _along_axes(found) if part == "axes" else _over_grid(config, found):
-        scene = "_".join(f"{name}-{choice[name]}" for name in of_simulation) or DEFAULT
+    apart = [name for name in found if _touches(found, name, SIMULATES)]
+    if part == CROSSED:
+        apart = [name for name in crossed_axes(config) if name in apart or _touches(found, name, TRAINS)]
+    sizes = reduced(config)
+    if not _judged(sizes, plan(sizes), part)["claims"]:
+        return {}
+    grouped = {}
+    for choice in _choices(config, found, part):
+        scene = "_".join(f"{name}-{choice[name]}" for name in apart) or DEFAULT
         grouped.setdefault(scene, []).append(choice)
     return grouped
 
@@ -107,34 +141,70 @@ def own_choice(config: dict) -> dict[str, str]:
     return {name: _own(changes) for name, changes in axes(config).items()}
 
 
+def asked(config: dict, of_config: dict) -> dict:
+    """Return what the study's answer is about: scores, axes, and the claims of the config's own ledger.
+
+    Claims that are judged once more of another network are not among them.
+    """
+    told = {name: claim for name, claim in of_config["claims"].items() if name in config["claims"]}
+    shown = config["readings"]["shown"]
+    names = {"curve": "the curve", "reference": "the reference"}
+    if shown in told:
+        curve = told[shown]["curves"][0]
+        names = {"curve": curve, "reference": told[shown]["reference"] or "the reference"}
+    return {
+        "scores": config["judgement"]["scores"],
+        "crossed": crossed_axes(config),
+        "own": own_choice(config),
+        "statements": {name: claim["statement"] for name, claim in told.items()},
+        "shown": shown,
+        "names": names,
+        "best": config["readings"]["best"],
+    }
+
+
 def work(config: dict, part: str, scene: str) -> dict:
     """Return what judge_choices.py does in a scene, as plain values; what two choices have in common, once.
 
-    By short names: models, the flags of simulate.py and of train.py; trackers, a script and its flags or a
-    model and its replicates; datasets, the flags of simulate.py and of score.py, and the trackers on each;
-    claims, those of ledgers. choices: what each is, and its ledger, the claims by their short name.
+    By short names: models, the settings of simulate.py and of training; trackers, a script and its settings
+    or a model and its replicates; datasets, the settings of simulate.py and of score.py, and the trackers on
+    each; claims, those of ledgers. choices: what each is, whether network and tracker have equal information,
+    and its ledger, the claims by their short name.
     """
     sizes, found = reduced(config), axes(config)
-    result: dict[str, Any] = {
-        "models": {},
-        "trackers": {},
-        "datasets": {},
-        "tracked": {},
-        "claims": {},
-        "choices": [],
-    }
+    result = {"models": {}, "trackers": {}, "datasets": {}, "tracked": {}, "claims": {}, "choices": []}
     for choice in scenes(config, part)[scene]:
-        of_choice = changed(sizes, _changes(found, choice), "sensitivity.axes")
+        of_choice = changed(sizes, _changes(found, choice), "readings.axes")
         jobs = plan(of_choice)
         judged = _judged(of_choice, jobs, part)
+        told = [
+            (dataset, tracker)
+            for figure in judged["figures"].values()
+            for points in figure["curves"].values()
+            for _, dataset, tracker in points
+        ]
+        information = _information(jobs, told)
         for figure in judged["figures"].values():
             for points in figure["curves"].values():
-                points[:] = [
-                    [x, *_add(of_choice, jobs, dataset, tracker, result)] for x, dataset, tracker in points
-                ]
+                points[:] = [[x, *_add(of_choice, jobs, *point, result)] for x, *point in points]
         claims = _name(result["claims"], "c", judged["claims"])
-        result["choices"].append({"choice": choice, "claims": claims, "figures": judged["figures"]})
+        result["choices"].append(
+            {"choice": choice, "information": information, "claims": claims, "figures": judged["figures"]}
+        )
     return result
+
+
+def _information(jobs: Plan, points: list[tuple[str, str]]) -> str:
+    """Say whether networks and trackers see as much of the future; nothing if they are not all alike."""
+    sees, smooths = set(), set()
+    for dataset, tracker in points:
+        method = jobs.methods[jobs.method_of[tracker]]
+        if tracker in jobs.model_of:
+            sees.add(jobs.models[jobs.model_of[tracker]].get("encoder_sees"))
+        elif method.role != CONTROL and "estimate" in jobs.told[tracker, dataset]:
+            smooths.add(jobs.told[tracker, dataset]["estimate"] == "smoothed")
+    alike = len(sees) == len(smooths) == 1
+    return INFORMATION.get((*sees, *smooths), "") if alike else ""
 
 
 def _place(config: dict, key: str, path: str) -> tuple[dict | None, str]:
@@ -168,37 +238,39 @@ def _own(changes: dict[str, dict]) -> str:
     return own
 
 
-def _touches(config: dict, name: str, keys: str) -> bool:
+def _touches(found: dict, name: str, keys: str) -> bool:
     """Say whether an axis sets a key that begins as the pattern says."""
-    return any(re.match(keys, key) for key in config["sensitivity"]["axes"][name]["keys"])
+    return any(re.match(keys, key) for change in found[name].values() for key in change)
 
 
-def _trains(config: dict, name: str) -> bool:
-    return _touches(config, name, rf"({SHARED_DATA}|{SHARED_TRAINING}|methods\.\w+\.training)\.")
-
-
-def _along_axes(found: dict) -> list[dict[str, str]]:
+def _choices(config: dict, found: dict, part: str) -> list[dict[str, str]]:
     own = {name: _own(changes) for name, changes in found.items()}
-    others = [
-        own | {name: word} for name, changes in found.items() for word, change in changes.items() if change
-    ]
-    return [own, *others]
-
-
-def _over_grid(config: dict, found: dict) -> list[dict[str, str]]:
-    """Return every combination; an axis of the training has its own value only."""
-    words = [[_own(changes)] if _trains(config, name) else list(changes) for name, changes in found.items()]
-    return [dict(zip(found, combination, strict=True)) for combination in product(*words)]
+    if part == AXES:
+        crossed = crossed_axes(config)
+        others = [
+            own | {name: word}
+            for name, changes in found.items()
+            if name not in crossed
+            for word, change in changes.items()
+            if change
+        ]
+        return others if crossed else [own, *others]
+    if part == GRID:
+        varied = [name for name in found if not _touches(found, name, TRAINS)]
+    else:
+        varied = crossed_axes(config)
+    words = [list(found[name]) if name in varied else [own[name]] for name in found]
+    return [dict(zip(found, combination, strict=True)) for combination in product(*words)] if varied else []
 
 
 def _judged(config: dict, jobs: Plan, part: str) -> dict:
-    """Return the ledger of the claims about scores; over the grid, of those without a transformer."""
+    """Return the ledger of the claims about scores; over the grid, of those without a network."""
     claims = ledger(config, jobs)["claims"]
     kept = {
         name: config["claims"][name]
         for name, claim in claims.items()
         if claim["test"] not in OF_OPERATIONS
-        and (part == "axes" or not any(jobs.methods[name].is_trained for name in _methods(jobs, claim)))
+        and (part != GRID or not any(jobs.methods[name].is_trained for name in _methods(jobs, claim)))
     }
     return ledger(config | {"claims": kept}, jobs)
 
@@ -216,16 +288,17 @@ def _methods(jobs: Plan, claim: dict) -> set[str]:
 
 def _add(config: dict, jobs: Plan, dataset: str, tracker: str, result: dict) -> tuple[str, str]:
     """Add what a point of a curve needs to the work; returns the names of dataset and tracker there."""
-    tables = {"simulate": commands.test_set(config, jobs, dataset), "score": flags(config["scores"])}
-    unique = _name(result["datasets"], "d", tables)
+    simulated = jobs.test_sets[dataset] | {"seed": config["seed"], "stream": "test"}
+    unique = _name(result["datasets"], "d", {"simulate": simulated, "score": config["scores"]})
     trackers = result["tracked"].setdefault(unique, [])
     method = jobs.methods[jobs.method_of[tracker]]
-    how: dict[str, Any] = {"script": method.script, "flags": flags(jobs.told[tracker, dataset])}
-    if "truth" in method.needs:
+    told = jobs.told[tracker, dataset]
+    how = {"method": method.name, "script": method.script, "seconds": method.seconds, "settings": told}
+    if "truth" in method.needs or "truth" in told.values():
         how["truth"] = True
     if name := jobs.model_of.get(tracker):
-        data = commands.training_set(config, jobs, jobs.training_set_of[name])
-        model = {"simulate": data, "script": method.training_script, "train": flags(jobs.models[name])}
+        data = jobs.training_sets[jobs.training_set_of[name]] | {"seed": config["seed"], "stream": "training"}
+        model = {"simulate": data, "script": method.training_script, "train": jobs.models[name]}
         how |= {
             "model": _name(result["models"], "m", model),
             "replicates": len(jobs.replicates(tracker)),
@@ -244,11 +317,3 @@ def _name(named: dict, letter: str, content: dict) -> str:
     name = f"{letter}{len(named)}"
     named[name] = content
     return name
-
-
-def judging_flags(config: dict, part: str, scene: str) -> str:
-    """Return the flags of judge_choices.py."""
-    text = json.dumps(work(config, part, scene), ensure_ascii=False, separators=(",", ":"))
-    if len(text.encode()) > LONGEST_WORK:
-        raise StudyError(f"sensitivity.axes: the choices of {scene} are too many for the command of one job")
-    return flags({"work": text, "part": part})

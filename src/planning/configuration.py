@@ -120,7 +120,7 @@ def _mismatches_of_methods(config: dict) -> Iterator[str]:
 
 
 def _problems_of_choices(config: dict, schema: dict) -> Iterator[str]:
-    """Check each value of the sensitivity study where it is set, as far as something is wrong."""
+    """Check each value of the study of readings where it is set, as far as something is wrong."""
     try:
         for path, trial in trial_configs(config):
             if found := _problems(trial, schema):

@@ -17,7 +17,7 @@ class Rule(NamedTuple):
     gpu: bool
     # Runs beside the Snakemake that submits the others.
     local: bool
-    # Made by `snakemake sensitivity`, not by `all`.
+    # Made by `snakemake readings`, not by `all`.
     apart: bool
 
 
@@ -32,6 +32,6 @@ def rules() -> dict[str, Rule]:
                 memory_mb=int(re.search(r"mem_mb=growing\((\d+)\)", body)[1]),
                 gpu="gpu=1" in body,
                 local="localrule: True" in body,
-                apart=path.name == "sensitivity.smk",
+                apart=path.name == "readings.smk",
             )
     return found

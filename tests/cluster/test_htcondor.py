@@ -23,7 +23,7 @@ def submissions(directory: Path, *arguments) -> list[dict]:
     command = [
         sys.executable,
         PROJECT / "tests/cluster/record_submissions.py",
-        *("all", "sensitivity"),
+        *("all", "readings"),
         *("--snakefile", PROJECT / "Snakefile", "--directory", directory),
         *("--workflow-profile", PROJECT / "profiles/htcondor"),
         *("--configfile", PROJECT / "tests/config.yaml"),

@@ -1,4 +1,4 @@
-"""The map of verdicts: claims against choices, and how often each verdict is found over combinations."""
+"""Maps of verdicts: claims against choices, shares over combinations, and the best readings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,11 +7,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mpt.drawing.figures import words
 from mpt.drawing.style import as_written, symbols
 from mpt.judgement.choices import ITSELF
+from mpt.scoring.definitions import SCORES
 
 # In the order of the legend; the marks are for those who see no colours.
 VERDICTS = {
@@ -23,6 +25,8 @@ VERDICTS = {
     ITSELF: ("#a6a6a6", "="),
     "not judged": ("#ffffff", ""),
 }
+# Of what is compared, the curve and its reference first, then controls.
+MARKS = [("#2a7f62", "o"), ("#c44e52", "s"), *(("0.45", mark) for mark in "x|+1234")]
 CELL_INCHES = 0.21
 LABEL_INCHES = 4.6
 LEAST_PANEL_INCHES = 2.2
@@ -118,3 +122,54 @@ def _bars(axis: Axes, shares: np.ndarray, statements) -> None:
     axis.tick_params(axis="y", labelsize="small")
     axis.set_title("of the combinations that differ for the claim", fontsize="small")
     sns.despine(ax=axis, left=True, bottom=True)
+
+
+def draw_readings(
+    score: str,
+    verdicts: np.ndarray,
+    claims: Sequence[str],
+    readings: Sequence[str],
+    levels: Mapping[str, Mapping[str, np.ndarray]],
+) -> Figure:
+    """Draw verdicts by one score, readings (rows) against claims, and beside them what trackers score.
+
+    verdicts: (readings, claims), keys of VERDICTS. levels: by score, and by what is compared, a value per
+    reading (readings,), NaN where there is none; a panel each score.
+    """
+    sns.set_theme(context="paper", style="white", font="DejaVu Sans")
+    widths = [LABEL_INCHES + CELL_INCHES * len(claims), *([LEAST_PANEL_INCHES] * len(levels))]
+    height = CELL_INCHES * (len(readings) + 4) + TICK_INCHES
+    figure = Figure(figsize=(sum(widths), height), layout="constrained")
+    axes = figure.subplots(
+        1,
+        1 + len(levels),
+        squeeze=False,
+        width_ratios=[max(1, len(claims)) * CELL_INCHES, *([LEAST_PANEL_INCHES] * len(levels))],
+    )[0]
+    _map(axes[0], f"Claims by {SCORES[score].name}", verdicts, readings, [(claim, "") for claim in claims])
+    # Lines of _map part values of one axis; each claim is one of its own.
+    for line in list(axes[0].lines):
+        line.remove()
+    shades = dict(zip(dict.fromkeys(name for each in levels.values() for name in each), MARKS, strict=False))
+    rows = np.arange(len(readings)) + 0.5
+    for axis, (name, values) in zip(axes[1:], levels.items(), strict=True):
+        for compared, of_readings in values.items():
+            colour, mark = shades[compared]
+            axis.scatter(of_readings, rows, color=colour, marker=mark, s=22, linewidths=1)
+        axis.set_ylim(len(readings), 0)
+        axis.set_yticks([])
+        axis.set_title(SCORES[name].name, fontsize="medium")
+        axis.grid(axis="x", color="0.9")
+        axis.set_axisbelow(True)
+        sns.despine(ax=axis, left=True)
+    handles = [
+        Patch(facecolor=colour, edgecolor="0.7", label=f"{name}{f' ({mark})' if mark else ''}")
+        for name, (colour, mark) in VERDICTS.items()
+        if (verdicts == name).any()
+    ]
+    handles += [
+        Line2D([], [], color=colour, marker=mark, linestyle="", markersize=5, label=symbols(name))
+        for name, (colour, mark) in shades.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
+    return figure

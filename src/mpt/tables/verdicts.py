@@ -53,7 +53,7 @@ def choices_table(axes: Sequence[str], controls: Sequence[str]) -> Table:
     """Return the table of what is found of claims under choices, each a value of these axes, in words.
 
     A row has the part of the study, the value of each axis, and what claims_table has of the claim by the
-    score, but for its statement and detail.
+    score, but for its statement and detail; then whether networks and trackers see as much of the future.
     """
     choice = dict.fromkeys(["part", *axes], pa.string())
     of_claims = claims_table(controls)
@@ -62,8 +62,24 @@ def choices_table(axes: Sequence[str], controls: Sequence[str]) -> Table:
         for field in of_claims.schema
         if field.name not in (*of_claims.key, "statement", "detail")
     }
+    found["information"] = pa.string()
     nullable = [field.name for field in of_claims.schema if field.nullable]
     return make_table("choices", {**choice, "claim": pa.string(), "score": pa.string()}, found, nullable)
+
+
+def readings_table(axes: Sequence[str], scores: Sequence[str], levels: Sequence[str]) -> Table:
+    """Return the table of readings, each a value of these axes, in words.
+
+    A row says whether networks and trackers see as much of the future, and how many claims are judged; by
+    each score, which claims hold, between blanks, and how many; and the means of one claim's curve, reference
+    and controls, which are the levels, on the data that it is about: null where there is none.
+    """
+    found = {"information": pa.string(), "judged": pa.int32()}
+    for score in scores:
+        found |= {f"{score}_claims": pa.string(), f"{score}_held": pa.int32()}
+    means = [f"{score}_of_{level}" for score in scores for level in levels]
+    found |= dict.fromkeys(means, pa.float64())
+    return make_table("readings", dict.fromkeys(axes, pa.string()), found, nullable=means)
 
 
 def _of_controls(controls: Sequence[str]) -> dict[str, pa.DataType]:

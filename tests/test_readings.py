@@ -1,8 +1,9 @@
-"""What the sensitivity study asks for, and how its tables are put together and drawn."""
+"""What the study of readings asks for, and how its tables are put together, summed up and drawn."""
 
 import copy
 import json
-import shlex
+import subprocess
+import sys
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -13,6 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
+import judge_choices
+import simulate
+from mpt.errors import InputError
 from mpt.judgement.choices import distinct
 from mpt.tables.files import TableWriter
 from mpt.tables.verdicts import choices_table
@@ -23,13 +27,15 @@ PROJECT = Path(__file__).parents[1]
 TEXT = (PROJECT / "config.yaml").read_text()
 # Of the axes that matter without training.
 GRID = {
-    "initial_spread": 4,
-    "drift_spread": 4,
-    "confinement": 3,
-    "process_noise_model": 2,
-    "estimate": 3,
-    "prior": 3,
+    "initial_spread": 3,
+    "drift_spread": 2,
+    "confinement": 2,
+    "start": 2,
+    "process_noise_model": 3,
+    "estimate": 4,
+    "prior": 2,
 }
+TRAINED = 4
 
 
 @pytest.fixture
@@ -38,16 +44,34 @@ def config():
 
 
 def test_the_study_has_the_choices_of_the_default_config_counted_by_hand(config):
-    along, over = scenes(config, "axes"), scenes(config, "grid")
+    along, over, crossed = (scenes(config, part) for part in ("axes", "grid", "crossed"))
     # The default and, of each axis, what is not the default.
-    assert sum(map(len, along.values())) == 1 + 3 + 3 + 2 + 1 + 2 + 2 + 1 == len(columns(config))
+    assert len(columns(config)) == 1 + sum(values - 1 for values in GRID.values()) + TRAINED - 1
+    # What is crossed isn't judged again along its axes.
+    assert sum(map(len, along.values())) == 2 + 1 + 1 + 1
     assert sum(map(len, over.values())) == prod(GRID.values())
     # Where the motion is the same there is one job.
-    assert len(along) == 1 + 3 + 3 + 2
-    assert len(over) == 4 * 4 * 3
-    assert len({tuple(choice.values()) for choices in over.values() for choice in choices}) == prod(
-        GRID.values()
-    )
+    assert len(along) == 2 + 1 + 1 + 1
+    assert len(over) == 3 * 2 * 2 * 2
+    # A job per scene and training.
+    assert len(crossed) == 2 * TRAINED
+    assert {len(choices) for choices in crossed.values()} == {3 * 4}
+    for found in (over, crossed):
+        every = [tuple(choice.values()) for choices in found.values() for choice in choices]
+        assert len(set(every)) == len(every)
+
+
+def test_every_column_of_the_map_is_judged_once(config):
+    own = own_choice(config)
+    judged = [
+        tuple(choice.values())
+        for part in ("axes", "crossed")
+        for choices in scenes(config, part).values()
+        for choice in choices
+    ]
+    for axis, value in columns(config):
+        choice = own | ({axis: value} if value else {})
+        assert judged.count(tuple(choice.values())) == 1, (axis, value)
 
 
 def test_the_default_is_the_value_that_changes_nothing(config):
@@ -55,15 +79,40 @@ def test_the_default_is_the_value_that_changes_nothing(config):
         "initial_spread": "5",
         "drift_spread": "0.1",
         "confinement": "none",
+        "start": "known",
         "process_noise_model": "position",
         "estimate": "filtered",
         "prior": "default",
-        "training": "closed_loop",
+        "transformer": "closed_loop",
     }
     config["simulation"]["initial_spread"] = 20
     assert own_choice(config)["initial_spread"] == "20"
     assert axes(config)["initial_spread"]["20"] == {}
     assert sum(map(len, scenes(config, "grid").values())) == prod(GRID.values())
+
+
+def test_a_value_of_several_settings_sets_each(config):
+    (choice, *_) = [
+        each for each in scenes(config, "crossed") if each.endswith("teacher_forcing_position_past")
+    ]
+    for model in work(config, "crossed", choice)["models"].values():
+        training = model["train"]
+        assert (training["mode"], training["head"], training["encoder_sees"]) == (
+            "teacher_forcing",
+            "position",
+            "past",
+        )
+
+
+def test_information_is_equal_where_network_and_tracker_see_as_far(config):
+    found = {}
+    for scene in ("start-known_transformer-closed_loop", "start-known_transformer-closed_loop_past"):
+        for each in work(config, "crossed", scene)["choices"]:
+            found[scene.rpartition("-")[2], each["choice"]["estimate"]] = each["information"]
+    assert found["closed_loop", "smoothed"] == found["closed_loop_past", "filtered"] == "equal"
+    assert found["closed_loop_past", "online"] == "equal"
+    assert found["closed_loop", "filtered"] == "the network sees more"
+    assert found["closed_loop_past", "smoothed"] == "the network sees less"
 
 
 def test_a_change_sets_its_keys_and_leaves_the_config_alone(config):
@@ -80,7 +129,7 @@ def test_what_is_said_of_a_dropped_study_is_dropped_with_it(config):
     for study in ("figure_2b", "figure_2c", "figure_3"):
         config["studies"][study] = None
     assert "prior" not in axes(config)
-    for part in ("axes", "grid"):
+    for part in ("axes", "grid", "crossed"):
         scene = next(iter(scenes(config, part)))
         (claims,) = work(config, part, scene)["claims"].values()
         assert {claim["figure"] for claim in claims.values()} <= {"figure_2a", "figure_4", "figure_6"}
@@ -90,7 +139,7 @@ def test_a_part_without_claims_asks_for_nothing(config):
     config["claims"] |= {"2a": None, "3a": None, "8a": None}
     assert scenes(config, "grid") == {}
     config["claims"] = dict.fromkeys(config["claims"])
-    assert scenes(config, "axes") == {}
+    assert scenes(config, "axes") == scenes(config, "crossed") == {}
 
 
 def test_nothing_is_trained_for_the_grid(config):
@@ -104,40 +153,41 @@ def test_nothing_is_trained_for_the_grid(config):
 
 
 def test_choices_share_what_they_have_in_common(config):
-    (own, *others) = scenes(config, "axes")
-    # 2a: a model per σ, of which 2b has one; 2c one; 3 and 4 four each; 6: T = 25 and 150 with i = 30, and
+    # 2a: a model per σ, of which 2b has one; 2c one; 3 three, 4 four; 6: T = 8 and 150 with i = 6, and
     # transformer_{150,1} with K_D = 8.
-    models = 3 + 1 + 4 + 4 + 2 + 1
-    for scene in others:
-        assert len(work(config, "axes", scene)["models"]) == models
-    # Neither the filter's model nor what the MHT reports matters to a transformer; what it learns from does:
-    # at σ = 3 instead of 1 and 1.2, at each σ instead, and everything by teacher forcing.
-    found = work(config, "axes", own)
-    at_three, at_each = 1 + 1 + 4, 2 + 3 * 4
-    assert len(found["models"]) == models + at_three + at_each + models
-    assert len(found["choices"]) == 7
+    models = 2 + 1 + 3 + 4 + 2 + 1
+    for part in ("axes", "crossed"):
+        for scene, choices in scenes(config, part).items():
+            if any(choice["prior"] != "default" for choice in choices):
+                continue
+            # What the MHT reports and believes does not matter to a transformer.
+            assert len(work(config, part, scene)["models"]) == models
+    found = work(config, "crossed", "start-known_transformer-closed_loop")
     for kind in ("models", "trackers", "datasets"):
         contents = [json.dumps(content) for content in found[kind].values()]
         assert len(set(contents)) == len(contents)
 
 
 def test_sizes_are_reduced_and_the_science_is_not(config):
-    (own, *_) = scenes(config, "axes")
-    found = work(config, "axes", own)
+    (own, *_) = scenes(config, "crossed")
+    found = work(config, "crossed", own)
     for model in found["models"].values():
-        data, training = (
-            dict(zip(words[::2], words[1::2], strict=True)) for words in map(shlex.split, model.values())
-        )
-        assert training["--replicates"] == str(config["sensitivity"]["reduced"]["replicates"])
-        assert training["--batches"] == "6"
-        assert data["--process-noise"] == "1.5"
-        assert data["--stream"] == "training"
+        assert model["train"]["replicates"] == config["readings"]["reduced"]["replicates"]
+        assert model["train"]["batches"] == 6
+        assert model["simulate"]["process_noise"] == 1.5
+        assert model["simulate"]["stream"] == "training"
     for dataset in found["datasets"].values():
-        assert "--seed 2024" in dataset["simulate"]
-        assert "--stream test" in dataset["simulate"]
+        assert (dataset["simulate"]["seed"], dataset["simulate"]["stream"]) == (2024, "test")
 
 
 AXES = ["estimate", "prior"]
+
+
+def json_file(directory, content):
+    """Write what a script is told in a file."""
+    path = directory / "told.json"
+    path.write_text(json.dumps(content))
+    return path
 
 
 def choices_file(path, rows, axes=AXES, controls=("frozen",), **others):
@@ -214,7 +264,7 @@ def test_cells_have_the_colours_of_their_verdicts(run_script, tmp_path):
         "own": {"estimate": "filtered", "prior": "default"},
         "statements": {"1": "One claim.", "2": "Another, not judged."},
     }
-    flags = ["--table", table, "--picture", json.dumps(picture), "--dots-per-inch", 100]
+    flags = ["--table", table, "--picture", json_file(tmp_path, picture), "--dots-per-inch", 100]
     output = tmp_path / "map.png"
     result = run_script("draw_choices.py", *flags, "--scores", "jaccard", "gated_jaccard", "--output", output)
     assert (result.returncode, result.stderr) == (0, "")
@@ -285,7 +335,16 @@ def test_shares_are_of_combinations_that_differ_and_test_the_claim(run_script, t
         "own": {"estimate": "filtered", "prior": "default"},
         "statements": {"1": "One claim.", "2": "Another."},
     }
-    flags = ["--table", table, "--picture", json.dumps(picture), "--dots-per-inch", 50, "--scores", "jaccard"]
+    flags = [
+        "--table",
+        table,
+        "--picture",
+        json_file(tmp_path, picture),
+        "--dots-per-inch",
+        50,
+        "--scores",
+        "jaccard",
+    ]
     result = run_script("draw_choices.py", *flags, "--output", tmp_path / "map.png")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
@@ -297,3 +356,131 @@ def test_shares_are_of_combinations_that_differ_and_test_the_claim(run_script, t
 def test_work_that_is_not_json_is_refused(refusal, tmp_path):
     line = refusal("judge_choices.py", "--work", "{", "--part", "axes", output=tmp_path / "t.parquet")
     assert "--work" in line
+
+
+ASKED = {
+    "scores": ["jaccard", "position_error"],
+    "crossed": AXES,
+    "own": {"estimate": "filtered", "prior": "default"},
+    "statements": {"1": "One claim.", "2": "Another.", "7": "Not judged."},
+    "shown": "2",
+    "names": {"curve": "transformer_{150,1}", "reference": "MHT"},
+    "best": 2,
+}
+# Which claims are supported by JC, and by position error.
+HELD = {
+    ("filtered", "default"): ("1", ""),
+    ("filtered", "3"): ("", "1 2"),
+    ("smoothed", "default"): ("1 2", ""),
+    ("smoothed", "3"): ("2", "1 2"),
+}
+
+
+@pytest.fixture
+def crossed(tmp_path):
+    """Return a table of four readings of two claims."""
+    rows = [
+        ("crossed", *choice, claim, score, "supported" if claim in held.split() else "contradicted")
+        for choice, of_scores in HELD.items()
+        for score, held in zip(ASKED["scores"], of_scores, strict=True)
+        for claim in ("1", "2")
+    ]
+    rows.sort()
+    mean = np.arange(len(rows)) / 8
+    others = {"mean": mean, "reference_mean": mean + 1, "frozen_mean": mean + 2}
+    others["information"] = np.full(len(rows), "equal")
+    return choices_file(tmp_path / "verdicts.parquet", rows, **others), rows
+
+
+def test_readings_are_summed_up(run_script, tmp_path, crossed):
+    verdicts, rows = crossed
+    paths = [tmp_path / name for name in ("readings.parquet", "readings.csv", "readings.md")]
+    outputs = zip(("--output", "--csv", "--markdown"), paths, strict=True)
+    flags = [
+        "--verdicts",
+        verdicts,
+        "--asked",
+        json_file(tmp_path, ASKED),
+        *(word for pair in outputs for word in pair),
+    ]
+    result = run_script("summarise_readings.py", *flags)
+    assert (result.returncode, result.stderr) == (0, "")
+    found = pd.read_parquet(paths[0]).set_index(AXES)
+    assert {
+        choice: tuple(row) for choice, row in found[["jaccard_claims", "position_error_claims"]].iterrows()
+    } == HELD
+    assert (found.jaccard_held == found.jaccard_claims.str.split().str.len()).all()
+    assert set(found.judged) == {2}
+    for choice, row in found.iterrows():
+        place = [each[1:5] for each in rows].index((*choice, "2", "jaccard"))
+        assert row["jaccard_of_curve"] == place / 8
+        assert row["jaccard_of_frozen"] == place / 8 + 2
+    assert len(pd.read_csv(paths[1])) == 4
+    text = paths[2].read_text()
+    assert "Of 4 readings, each of estimate × prior, 1 give all 2 claims by JC at once." in text
+    assert "The nearest: estimate smoothed, prior default" in text
+    # From filtered to smoothed one verdict turns under either prior; from the default prior to 3, one of two.
+    assert "| estimate | filtered → smoothed | 2 | 1.0 | 0.0 |" in text
+    assert "| prior | default → 3 | 2 | 1.0 | 2.0 |" in text
+
+
+def test_the_best_readings_are_drawn(run_script, tmp_path, crossed):
+    flags = ["--verdicts", crossed[0], "--asked", json_file(tmp_path, ASKED), "--dots-per-inch", 100]
+    output = tmp_path / "readings.png"
+    result = run_script("draw_readings.py", *flags, "--output", output)
+    assert (result.returncode, result.stderr) == (0, "")
+    pixels = (matplotlib.image.imread(output)[..., :3] * 255).round().astype(int)
+    # Of the best two three verdicts are supported and one is contradicted.
+    areas = [np.all(pixels == colour, axis=-1).sum() for colour in ((59, 127, 182), (209, 102, 42))]
+    assert 1.5 * areas[1] < areas[0] < 4 * areas[1]
+
+
+def test_readings_of_a_table_without_crossed_choices_are_refused(refusal, tmp_path):
+    path = choices_file(tmp_path / "verdicts.parquet", ROWS)
+    flags = [
+        "--verdicts",
+        path,
+        "--asked",
+        json_file(tmp_path, ASKED),
+        "--csv",
+        tmp_path / "c",
+        "--markdown",
+        tmp_path / "m",
+    ]
+    line = refusal("summarise_readings.py", *flags, output=tmp_path / "t.parquet")
+    assert f"{path}: has no choice of the part crossed" in line
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """Return the directory of a small dataset."""
+    noises = {"process_noise": 1.5, "measurement_noise": 2.0, "initial_spread": 5.0, "drift_spread": 0.1}
+    simulate.simulate_dataset(
+        output=tmp_path / "scene", experiments=4, frames=6, particles=2, seed=1, **noises
+    )
+    return tmp_path / "scene"
+
+
+def test_a_choice_tracks_with_a_script_of_the_users_own(scene, tmp_path, monkeypatch):
+    script = PROJECT / "examples/nearest_neighbour.py"
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT / "src"))
+    how = {"method": "nearest", "script": str(script), "seconds": 100, "settings": {"radius": 9}}
+    (path,) = judge_choices.track(tmp_path, scene, "t0", how)
+    alone = tmp_path / "alone.parquet"
+    inputs = ["--measurements", scene / "measurements.parquet", "--initial", scene / "initial.parquet"]
+    run = subprocess.run(
+        [sys.executable, script, *inputs, "--output", alone, "--radius", "9"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(alone))
+
+
+def test_a_choice_names_the_tracker_that_fails(scene, tmp_path):
+    script = tmp_path / "fails.py"
+    script.write_text("raise SystemExit(3)")
+    how = {"method": "mine", "script": str(script), "seconds": 100, "settings": {}}
+    with pytest.raises(InputError, match=r"tracker mine: .*fails\.py ended with status 3"):
+        judge_choices.track(tmp_path, scene, "t0", how)
