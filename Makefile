@@ -23,7 +23,6 @@ test: .venv/installed-dev .venv/installed-docs
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile rules
-
 	pytest -n auto --dist loadfile
 
 benchmark: .venv/installed-dev
