@@ -27,7 +27,7 @@ PROJECT = Path(__file__).parents[1]
 TEXT = (PROJECT / "config.yaml").read_text()
 # Of the axes that matter without training.
 GRID = {
-    "initial_spread": 3,
+    "initial_spread": 2,
     "drift_spread": 2,
     "confinement": 2,
     "start": 2,
@@ -48,11 +48,11 @@ def test_the_study_has_the_choices_of_the_default_config_counted_by_hand(config)
     # The default and, of each axis, what is not the default.
     assert len(columns(config)) == 1 + sum(values - 1 for values in GRID.values()) + TRAINED - 1
     # What is crossed isn't judged again along its axes.
-    assert sum(map(len, along.values())) == 2 + 1 + 1 + 1
+    assert sum(map(len, along.values())) == 1 + 1 + 1 + 1
     assert sum(map(len, over.values())) == prod(GRID.values())
     # Where the motion is the same there is one job.
-    assert len(along) == 2 + 1 + 1 + 1
-    assert len(over) == 3 * 2 * 2 * 2
+    assert len(along) == 1 + 1 + 1 + 1
+    assert len(over) == 2 * 2 * 2 * 2
     # A job per scene and training.
     assert len(crossed) == 2 * TRAINED
     assert {len(choices) for choices in crossed.values()} == {3 * 4}
@@ -85,9 +85,9 @@ def test_the_default_is_the_value_that_changes_nothing(config):
         "prior": "default",
         "transformer": "closed_loop",
     }
-    config["simulation"]["initial_spread"] = 20
-    assert own_choice(config)["initial_spread"] == "20"
-    assert axes(config)["initial_spread"]["20"] == {}
+    config["simulation"]["initial_spread"] = 0
+    assert own_choice(config)["initial_spread"] == "0"
+    assert axes(config)["initial_spread"]["0"] == {}
     assert sum(map(len, scenes(config, "grid").values())) == prod(GRID.values())
 
 
