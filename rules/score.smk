@@ -3,7 +3,8 @@
 
 def tracked_by(tracker: str, dataset: str) -> str:
     """Return what a tracker makes of a test set: a directory where it has a model, a table otherwise."""
-    return f"results/tracks/{tracker}/{dataset}" + ("" if tracker in PLAN.model_of else "/0.parquet")
+    directory = f"results/tracks/{tracker}/{dataset}"
+    return directory if tracker in PLAN.model_of else f"{directory}/0.parquet"
 
 
 def tracked(wildcards) -> list[str]:

@@ -202,7 +202,7 @@ def _row(
         "score": score,
         "statement": claim["statement"],
         "figure": claim["figure"],
-        "family": claim["family"],
+        "family": claim.get("family", claim["figure"]),
         "judgement": judgement,
         **judgement.effect._asdict(),
         "points": len(judgement.points),
