@@ -128,7 +128,9 @@ def score_dataset(directory: Path, dataset: str, how: dict, trackers: dict[str, 
     with tempfile.TemporaryDirectory(dir=directory) as name:
         data = Path(name)
         simulate.simulate_dataset(**how["simulate"], output=data)
-        tracks, names, replicates = [], [], []
+        tracks: list[Path] = []
+        names: list[str] = []
+        replicates: list[int] = []
         for tracker, declared in trackers.items():
             found = track(directory, data, tracker, declared)
             tracks += found

@@ -6,8 +6,8 @@ import sys
 
 from workflow import PROJECT, environment
 
-# Here an input function stands beside the rule that it is the input of, as in PyPSA-Eur, so that a rule and what
-# it asks for are read together; the linter would have them all in one file.
+# Here an input function stands beside the rule that it is the input of, as in PyPSA-Eur, so that both are
+# read together; the linter would have all functions in one file.
 WANTED = {"Mixed rules and functions in same snakefile."}
 
 

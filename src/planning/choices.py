@@ -121,7 +121,7 @@ def scenes(config: dict, part: str) -> dict[str, list[dict[str, str]]]:
     sizes = reduced(config)
     if not _judged(sizes, plan(sizes), part)["claims"]:
         return {}
-    grouped = {}
+    grouped: dict[str, list[dict[str, str]]] = {}
     for choice in _choices(config, found, part):
         scene = "_".join(f"{name}-{choice[name]}" for name in apart) or DEFAULT
         grouped.setdefault(scene, []).append(choice)
@@ -172,7 +172,14 @@ def work(config: dict, part: str, scene: str) -> dict:
     and its ledger, the claims by their short name.
     """
     sizes, found = reduced(config), axes(config)
-    result = {"models": {}, "trackers": {}, "datasets": {}, "tracked": {}, "claims": {}, "choices": []}
+    result: dict[str, Any] = {
+        "models": {},
+        "trackers": {},
+        "datasets": {},
+        "tracked": {},
+        "claims": {},
+        "choices": [],
+    }
     for choice in scenes(config, part)[scene]:
         of_choice = changed(sizes, _changes(found, choice), "readings.axes")
         jobs = plan(of_choice)
@@ -186,7 +193,9 @@ def work(config: dict, part: str, scene: str) -> dict:
         information = _information(jobs, told)
         for figure in judged["figures"].values():
             for points in figure["curves"].values():
-                points[:] = [[x, *_add(of_choice, jobs, *point, result)] for x, *point in points]
+                points[:] = [
+                    [x, *_add(of_choice, jobs, dataset, tracker, result)] for x, dataset, tracker in points
+                ]
         claims = _name(result["claims"], "c", judged["claims"])
         result["choices"].append(
             {"choice": choice, "information": information, "claims": claims, "figures": judged["figures"]}

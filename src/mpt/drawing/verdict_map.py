@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -56,7 +57,7 @@ def draw_verdicts(
         _map(axes[0, column], words(score), verdicts, statements if first else None, choices)
         if len(rows) > 1:
             _bars(axes[1, column], shares[score], shared_statements if first else None)
-    handles = [
+    handles: list[Artist] = [
         Patch(facecolor=colour, edgecolor="0.7", label=f"{name}{f' ({mark})' if mark else ''}")
         for name, (colour, mark) in VERDICTS.items()
     ]

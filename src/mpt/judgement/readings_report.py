@@ -62,12 +62,12 @@ def in_words(
     if nearest.levels:
         shown = [score for score in scores if score in nearest.levels]
         head = ["", *(SCORES[score].name for score in shown)]
-        lines = [
+        rows = [
             [label, *(_number(nearest.levels[score].get(name)) for score in shown)]
             for name, label in names.items()
         ]
         parts += ["How far the trackers are from their particles there, and where the controls stand:"]
-        parts += [_table(head, lines)]
+        parts += [_table(head, rows)]
     parts += ["## The best readings", _best(order[:best], axes, crossed, scores, names)]
     parts += [
         "## What each choice turns",
