@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import product
+from typing import Any
 
 from planning.ledger import OF_OPERATIONS, ledger
 from planning.methods import CONTROL, SHARED_DATA, SHARED_TRAINING, StudyError

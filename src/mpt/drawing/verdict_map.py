@@ -57,7 +57,7 @@ def draw_verdicts(
         _map(axes[0, column], words(score), verdicts, statements if first else None, choices)
         if len(rows) > 1:
             _bars(axes[1, column], shares[score], shared_statements if first else None)
-    handles: list[Artist] = [
+    handles = [
         Patch(facecolor=colour, edgecolor="0.7", label=f"{name}{f' ({mark})' if mark else ''}")
         for name, (colour, mark) in VERDICTS.items()
     ]
@@ -163,7 +163,7 @@ def draw_readings(
         axis.grid(axis="x", color="0.9")
         axis.set_axisbelow(True)
         sns.despine(ax=axis, left=True)
-    handles = [
+    handles: list[Artist] = [
         Patch(facecolor=colour, edgecolor="0.7", label=f"{name}{f' ({mark})' if mark else ''}")
         for name, (colour, mark) in VERDICTS.items()
         if (verdicts == name).any()
