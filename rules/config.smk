@@ -24,6 +24,13 @@ def refuse(lines: list[str]) -> NoReturn:
     sys.exit(1)
 
 
+if {"{", "}"} & set(str(PROJECT)):
+    logger.error(
+        f"{PROJECT}: Snakemake takes the braces in the checkout's path for wildcards; give it another name."
+    )
+    sys.exit(1)
+
+
 def config_files() -> list[Path]:
     """Return the files that make up the config, those of the command line after the workflow's own."""
     return [PROJECT / "config.yaml", *workflow.config_settings.configfiles]

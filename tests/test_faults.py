@@ -273,3 +273,37 @@ def test_no_home_a_strict_umask_and_another_time_zone_change_nothing(undisturbed
     modes = [path.stat().st_mode for path in (directory / "results").rglob("*")]
     assert not any(mode & (stat.S_IRWXG | stat.S_IRWXO) for mode in modes)
     assert jobs(run(directory, "--dry-run", TZ="America/Los_Angeles")) == {}
+
+
+def test_a_checkout_whose_path_has_braces_is_refused_in_a_line(tmp_path):
+    project = checkout(tmp_path / "a{b}c")
+    result = snakemake(tmp_path, "--dry-run", configs=(), project=project)
+    assert result.returncode == 1
+    assert f"{project}: Snakemake takes the braces in the checkout's path for wildcards" in output(result)
+    assert "Traceback" not in output(result)
+
+
+def test_scripts_find_their_modules_where_python_does_not_look_beside_them(tmp_path):
+    project = checkout(tmp_path / "project")
+    target = "results/tracks/oracle/T6_sigma7/0.parquet"
+    result = run(project, target, PYTHONSAFEPATH="1")
+    assert result.returncode == 0, output(result)
+    assert (project / target).exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"studies:\n\tfigure_2a: null\n", "line 2: "),
+        (b"title: caf\xe9\n", "line 1: the byte 0xe9 is not UTF-8"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_an_overlay_that_snakemake_cannot_read_is_refused_by_its_line(tmp_path, content, told):
+    overlay = tmp_path / "overlay.yaml"
+    if content is not None:
+        overlay.write_bytes(content)
+    result = snakemake(tmp_path, "--dry-run", configs=(overlay,))
+    assert result.returncode == 1
+    assert f"{overlay}: {told}" in output(result)
+    assert "Traceback" not in output(result)
