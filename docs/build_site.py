@@ -12,6 +12,7 @@ import pkgutil
 import re
 import sys
 from pathlib import Path
+from unittest import mock
 
 import latex2mathml.converter
 import matplotlib
@@ -132,8 +133,6 @@ def tables_page() -> str:
 
 def scripts_page() -> str:
     """Return the reference of the scripts: what --help prints of each."""
-    import command_line
-
     parts = [
         "# Scripts",
         "",
@@ -149,8 +148,12 @@ def scripts_page() -> str:
             if not hasattr(loaded, "main"):
                 continue
             said = io.StringIO()
-            with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-                command_line.call(loaded.main, path.name, ["--help"])
+            with (
+                contextlib.redirect_stdout(said),
+                contextlib.suppress(SystemExit),
+                mock.patch.object(sys, "argv", [path.name, "--help"]),
+            ):
+                loaded.main()
             parts += ["", f"## {path.stem}", "", "```text", said.getvalue().rstrip(), "```"]
     finally:
         if width is None:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import sys
 import xml.etree.ElementTree as ET
+from unittest import mock
 
 import laptrack
 import numpy as np
@@ -11,7 +13,6 @@ import pytest
 import pytrackmate
 import trackpy
 
-import command_line
 import estimate_noise
 import export_tracks
 import import_detections
@@ -65,14 +66,28 @@ def tracked(directory, tmp_path):
     call(
         track_mht,
         *("--measurements", directory / "measurements.parquet", "--initial", directory / "initial.parquet"),
-        *("--lookback", 2, "--process-noise", 1, "--measurement-noise", 0.5, "--velocity-spread", 0.1),
+        *(
+            "--lookback",
+            2,
+            "--solver",
+            "enumerate",
+            "--estimate",
+            "filtered",
+            "--process-noise",
+            1,
+            "--measurement-noise",
+            0.5,
+            "--velocity-spread",
+            0.1,
+        ),
         *("--margin", tmp_path / "margins.parquet", "--output", tmp_path / "tracks.parquet"),
     )
     return directory / "measurements.parquet", tmp_path / "tracks.parquet", tmp_path / "margins.parquet"
 
 
 def call(module, *arguments):
-    command_line.call(module.main, f"{module.__name__}.py", arguments)
+    with mock.patch.object(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)]):
+        module.main()
 
 
 # Datasets
@@ -305,7 +320,8 @@ def test_margins_of_another_run_are_refused(movie, tmp_path, refusal_here):
     call(
         track_mht,
         *("--measurements", measurements, "--initial", measurements.with_name("initial.parquet")),
-        *("--lookback", 1, "--process-noise", 1, "--measurement-noise", 0.5, "--velocity-spread", 0.1),
+        *("--lookback", 1, "--solver", "enumerate", "--estimate", "filtered"),
+        *("--process-noise", 1, "--measurement-noise", 0.5, "--velocity-spread", 0.1),
         *("--margin", tmp_path / "other/margins.parquet", "--output", tmp_path / "other/tracks.parquet"),
     )
     arguments = ("--measurements", measurements, "--tracks", tracks, "--format", "trackpy")
