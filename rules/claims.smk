@@ -15,8 +15,8 @@ def claimed_scores(wildcards) -> list[str]:
 
 def claimed_operations(wildcards) -> list[str]:
     claims = LEDGER["claims"].values()
-    costs = {claim["figure"] for claim in claims if claim["test"] in OF_OPERATIONS}
-    return [f"results/figures/{cost}.parquet" for cost in sorted(costs)]
+    figures = {claim["figure"] for claim in claims if claim["test"] in OF_OPERATIONS}
+    return [f"results/figures/{figure}.parquet" for figure in sorted(figures)]
 
 
 def ledger_file(wildcards) -> str:

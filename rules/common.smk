@@ -48,7 +48,7 @@ wildcard_constraints:
     tracker=r"[^/]+",
     method=r"[^/]+",
     study="|".join(PLAN.curves) or "$^",
-    cost="|".join({figure for figure, _ in PLAN.counted}) or "$^",
+    operations="|".join({figure for figure, _ in PLAN.counted}) or "$^",
     figure=r"\w+",
     picture=r"\w+",
     part=r"[a-z]+",

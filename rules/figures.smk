@@ -35,7 +35,7 @@ def drawing_flags(wildcards) -> str:
 
 
 def operations_drawing_flags(wildcards) -> str:
-    return flags({"title": CONFIG["operation_counts"][wildcards.cost]["title"]} | style_flags())
+    return flags({"title": CONFIG["operation_counts"][wildcards.operations]["title"]} | style_flags())
 
 
 def style_flags() -> dict:
@@ -209,19 +209,19 @@ rule draw_sequence:
 rule draw_operations:
     input:
         sources=sources("draw_operations.py"),
-        table="results/figures/{cost}.parquet",
+        table="results/figures/{operations}.parquet",
     output:
         png=report(
-            "results/figures/{cost}.png",
+            "results/figures/{operations}.png",
             caption="../report/operations.rst",
             category="Cost",
-            labels={"figure": "{cost}"},
+            labels={"figure": "{operations}"},
         ),
-        pdf="results/figures/{cost}.pdf",
+        pdf="results/figures/{operations}.pdf",
     log:
-        "results/logs/draw_operations/{cost}.log",
+        "results/logs/draw_operations/{operations}.log",
     benchmark:
-        "results/benchmarks/draw_operations/{cost}.tsv"
+        "results/benchmarks/draw_operations/{operations}.tsv"
     localrule: True
     conda:
         "../envs/figures.yaml"

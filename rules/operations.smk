@@ -2,7 +2,7 @@
 
 
 def counted_methods(figure: str) -> list[str]:
-    return sorted(method for cost, method in PLAN.counted if cost == figure)
+    return sorted(method for each, method in PLAN.counted if each == figure)
 
 
 def counting_sources(wildcards) -> list[str]:
@@ -13,22 +13,25 @@ def counting_sources(wildcards) -> list[str]:
 
 
 def counting_flags(wildcards) -> str:
-    return flags(PLAN.counted[wildcards.cost, wildcards.method])
+    return flags(PLAN.counted[wildcards.operations, wildcards.method])
 
 
 def counts(wildcards) -> list[str]:
-    return [f"results/flops/{wildcards.cost}/{method}.parquet" for method in counted_methods(wildcards.cost)]
+    return [
+        f"results/flops/{wildcards.operations}/{method}.parquet"
+        for method in counted_methods(wildcards.operations)
+    ]
 
 
 rule count_operations:
     input:
         sources=counting_sources,
     output:
-        "results/flops/{cost}/{method}.parquet",
+        "results/flops/{operations}/{method}.parquet",
     log:
-        "results/logs/count_operations/{cost}/{method}.log",
+        "results/logs/count_operations/{operations}/{method}.log",
     benchmark:
-        "results/benchmarks/count_operations/{cost}/{method}.tsv"
+        "results/benchmarks/count_operations/{operations}/{method}.tsv"
     conda:
         "../envs/operations.yaml"
     threads: 1
@@ -46,12 +49,12 @@ rule tabulate_operations:
         sources=sources("tabulate_operations.py"),
         counts=counts,
     output:
-        parquet="results/figures/{cost}.parquet",
-        csv="results/figures/{cost}.csv",
+        parquet="results/figures/{operations}.parquet",
+        csv="results/figures/{operations}.csv",
     log:
-        "results/logs/tabulate_operations/{cost}.log",
+        "results/logs/tabulate_operations/{operations}.log",
     benchmark:
-        "results/benchmarks/tabulate_operations/{cost}.tsv"
+        "results/benchmarks/tabulate_operations/{operations}.tsv"
     localrule: True
     conda:
         "../envs/figures.yaml"

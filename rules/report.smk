@@ -13,7 +13,7 @@ def planned_jobs() -> dict[str, list[str]]:
     named = {True: [], False: []}
     for tracker, dataset in sorted(pairs):
         named[tracker in PLAN.model_of].append(f"{tracker}/{dataset}")
-    costs = sorted({figure for figure, _ in PLAN.counted})
+    counted = sorted({figure for figure, _ in PLAN.counted})
     alone = {
         "calibrate": calibration_files(),
         "draw_calibration": calibration_files(),
@@ -29,10 +29,10 @@ def planned_jobs() -> dict[str, list[str]]:
         "count_operations": [f"{figure}/{method}" for figure, method in sorted(PLAN.counted)],
         "tabulate_scores": list(PLAN.curves),
         "draw_scores": list(PLAN.curves),
-        "tabulate_operations": costs,
+        "tabulate_operations": counted,
         "draw_together": list(TOGETHER),
         "draw_sequence": list(SEQUENCES),
-        "draw_operations": costs,
+        "draw_operations": counted,
         **{rule: [""] for rule, files in alone.items() if files},
     }
 

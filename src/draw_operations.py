@@ -33,7 +33,7 @@ NAMES = {"mht": "MHT", "plain": "transformer"}
 OF_HYPOTHESES = ("enumerate", "refilter", "assignment")
 # What the paper describes: through the last point of these goes the growth that it states.
 AS_IN_THE_PAPER = ("refilter", "re_encoded")
-FITTED_POINTS = 3
+LEAST_POINTS = 3
 GUIDES_APART = 2.5
 
 
@@ -57,7 +57,7 @@ def draw(table: Path, title: str, styles: Styles) -> Figure:
     laws = {
         line.label: law(line, variant)
         for (_, variant), line in operations.items()
-        if len(line.x) >= FITTED_POINTS
+        if len(line.x) >= LEAST_POINTS
     }
     together = [*curves(rows, "seconds_together").values(), *curves(rows, "gpu_seconds_together").values()]
     guided, stated = guides(operations, made_by)

@@ -28,7 +28,7 @@ from mpt.tables.scores import SCORES, read_tracker_scores
 SCORE_NAMES = [name for name in SCORES.schema.names if name not in SCORES.key]
 
 # Of a fitted law, enough for a smooth line.
-FITTED_POINTS = 50
+DRAWN_POINTS = 50
 
 
 def main() -> None:
@@ -178,7 +178,7 @@ def _point(
 def _fitted(score: str, number: int, curve: Mapping, x: Sequence[float], law: ScalingLaw) -> list[dict]:
     """Return the law as a curve of its own, without data behind it."""
     fitted = {"label": f"fit to {curve['label']}", "method": "fit"}
-    along = np.geomspace(min(x), max(x), FITTED_POINTS)
+    along = np.geomspace(min(x), max(x), DRAWN_POINTS)
     means = law.c.value - law.a.value * along**-law.alpha.value
     return [
         _point(score, number, fitted, at, "", "", (0, 0), Interval(mean, mean, mean, 0.0), mean)

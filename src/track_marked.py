@@ -1,4 +1,4 @@
-"""Track simulated sequences with marks where operations are to be counted; profile_mht.py emulates it.
+"""Track simulated sequences with marks where operations are to be counted; count_mht.py emulates it.
 
 First come the loops of known work, then the runs of the Multiple Hypothesis Tracker, each between two marks.
 Without an emulator it leaves nothing behind but compiled kernels.

@@ -165,7 +165,7 @@ def test_json_of_a_standard_input_that_is_closed_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["simulate.py", "track_mht.py", "track_control.py", "track_bayes.py", "profile_mht.py"]
+    "name", ["simulate.py", "track_mht.py", "track_control.py", "track_bayes.py", "count_mht.py"]
 )
 def test_no_docstring_is_needed(name):
     result = start(name, "--help", PYTHONOPTIMIZE="2")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-import profile_mht
+import count_mht
 from mpt.operations import emulation, known_work, mht_counts
 from mpt.operations.emulation import Emulator
 from mpt.operations.known_work import CannotCount
@@ -27,7 +27,7 @@ SCENE = {
     "initial_spread": 5.0,
     "drift_spread": 0.1,
 }
-MARKED_SCRIPT = Path(profile_mht.__file__).with_name("track_marked.py")
+MARKED_SCRIPT = Path(count_mht.__file__).with_name("track_marked.py")
 MARKED = """
 #include <immintrin.h>
 #include <unistd.h>
@@ -136,7 +136,7 @@ def test_what_is_counted_is_what_the_tracker_does(solver, lookback):
 
 def test_without_counters_and_emulator_the_script_takes_the_formula(tmp_path):
     path = tmp_path / "operations.parquet"
-    script = Path(profile_mht.__file__)
+    script = Path(count_mht.__file__)
     flags = "--particles 2 --frames 9 --lookbacks 3 1 --sequences 2 --process-noise 1.5 --measurement-noise 7"
     flags += " --initial-spread 5 --drift-spread 0.1 --solvers enumerate refilter assignment"
     # No emulator is there. There may be counters, but not where a module of their name cannot be imported.
@@ -186,5 +186,5 @@ def test_what_takes_long_to_emulate_is_left_to_the_formula_or_not_counted(monkey
 def test_one_frame_is_refused(refusal, tmp_path):
     flags = "--particles 2 --frames 1 --lookbacks 1 --solvers refilter"
     flags += " --process-noise 1 --measurement-noise 1 --initial-spread 1"
-    line = refusal("profile_mht.py", *flags.split(), "--drift-spread", "1", output=tmp_path / "t.parquet")
+    line = refusal("count_mht.py", *flags.split(), "--drift-spread", "1", output=tmp_path / "t.parquet")
     assert "--frames" in line

@@ -142,7 +142,7 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
     names += ("head", "time_embedding")
     flags = [f"--{name.replace('_', '-')}={getattr(ARCHITECTURE, name)}" for name in names]
     flags += ["--network=plain", "--together=3", "--lookbacks", "2", "1"]
-    result = run_script("profile_transformer.py", *flags, "--output", path)
+    result = run_script("count_transformer.py", *flags, "--output", path)
     assert result.returncode == 0, result.stderr
     with TableReader(path, OPERATIONS) as reader:
         rows, parameters = reader.read(), reader.parameters

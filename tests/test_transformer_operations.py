@@ -262,7 +262,7 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
     flags = [f"--{name.replace('_', '-')}={getattr(ARCHITECTURE, name)}" for name in names]
     flags += ["--network=geometric", "--feedforward=24", "--pointers=2", "--together=3"]
     flags += ["--lookbacks", "2", "1"]
-    result = run_script("profile_transformer.py", *flags, "--output", path)
+    result = run_script("count_transformer.py", *flags, "--output", path)
     assert result.returncode == 0, result.stderr
     with TableReader(path, OPERATIONS) as reader:
         rows, parameters = reader.read(), reader.parameters
@@ -282,4 +282,4 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
 def test_heads_that_do_not_divide_the_dimension_are_refused(refusal, tmp_path):
     flags = "--network geometric --particles 2 --frames 6 --lookbacks 1 --dimension 16 --heads 3"
     flags += " --encoder-layers 1 --decoder-layers 1 --feedforward 8 --pointers 2"
-    assert "heads 3" in refusal("profile_transformer.py", *flags.split(), output=tmp_path / "t.parquet")
+    assert "heads 3" in refusal("count_transformer.py", *flags.split(), output=tmp_path / "t.parquet")

@@ -147,9 +147,9 @@ def _points(config: dict, plan: Plan, path: str, figure: str, label: str) -> lis
         counts = config["operation_counts"][figure]
         labels = [
             f"{name}, {variant}"
-            for cost, name in plan.counted
-            if cost == figure
-            for variant in _variants(plan, cost, name)
+            for counted, name in plan.counted
+            if counted == figure
+            for variant in _variants(plan, figure, name)
         ]
         curves = {label: [(lookback,) for lookback in sorted(counts["lookbacks"])] for label in labels}
     if figure not in plan.curves and label in UNCOUNTED:

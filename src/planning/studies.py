@@ -87,9 +87,9 @@ def plan(config: dict) -> Plan:
             if config["operation_counts"].get(name) is not None:
                 raise StudyError(f"operation_counts.{name}: a study has that name too")
             result.curves[name] = _curves(config, f"studies.{name}", study, result)
-    for figure, cost in config["operation_counts"].items():
-        if cost is not None:
-            _add_counts(config, figure, cost, result)
+    for figure, counts in config["operation_counts"].items():
+        if counts is not None:
+            _add_counts(config, figure, counts, result)
     return result
 
 
@@ -288,8 +288,8 @@ def _add_model(config: dict, path: str, method: Method, settings: dict, scene: d
     return name
 
 
-def _add_counts(config: dict, figure: str, cost: dict, jobs: Plan) -> None:
+def _add_counts(config: dict, figure: str, counts: dict, jobs: Plan) -> None:
     for name, method in jobs.methods.items():
         if method.counting:
-            offered = method.defaults | config["simulation"] | cost
+            offered = method.defaults | config["simulation"] | counts
             jobs.counted[figure, name] = {key: offered[key] for key in method.counting["takes"]}

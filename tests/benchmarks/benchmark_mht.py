@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 import numpy as np
 import record
 
+import count_mht
 import integer_program as program
-import profile_mht
 from mpt.kalman import Model
 from mpt.motion import simulate
 from mpt.operations.mht_formulas import FORMULAS
@@ -135,7 +135,7 @@ def formulas(quick: bool) -> Iterator[record.Finding]:
     scene = {"frames": 9, "measurement_noise": 7.0, **{name: MOTION[name] for name in names}}
     for particles in (2, 3):
         runs = [(solver, K) for solver in FORMULAS for K in range(1, 3 if quick else 9)]
-        counted = profile_mht.count_by_emulation(runs, {"particles": particles, **scene}, 1)
+        counted = count_mht.count_by_emulation(runs, {"particles": particles, **scene}, 1)
         for solver, formula in FORMULAS.items():
             deviations = [
                 abs(formula(particles, K, 9) / operations - 1)

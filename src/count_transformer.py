@@ -60,10 +60,10 @@ def main() -> None:
         help="sequences timed at once, besides one by itself; default 100",
     )
     add("--output", type=output_file, required=True, metavar="F", help="the table of operations")
-    profile(**vars(parser.parse_args()))
+    count_operations(**vars(parser.parse_args()))
 
 
-def profile(
+def count_operations(
     *, network: str, particles: int, frames: int, lookbacks: list[int], together: int, output: Path, **sizes
 ) -> None:
     """Count, time and write the table; arguments as the flags, sizes those of the architecture."""

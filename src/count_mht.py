@@ -55,10 +55,10 @@ def main() -> None:
         help="timed and counted at once; default 10",
     )
     add("--output", type=output_file, required=True, metavar="F", help="the table of operations")
-    profile(**vars(parser.parse_args()))
+    count_operations(**vars(parser.parse_args()))
 
 
-def profile(
+def count_operations(
     *, lookbacks: Sequence[int], solvers: Sequence[str], output: Path, sequences: int = 10, **scene
 ) -> None:
     """Count and time each solver at each lookback, write the table; the arguments are the flags.
@@ -69,7 +69,7 @@ def profile(
     marked = Path(__file__).with_name("track_marked.py")
     seconds, counted, refused = measure(runs, scene, sequences, marked)
     for source, reason in refused.items():
-        print(f"profile_mht.py: no {SOURCES[source]}: {reason}", file=sys.stderr)
+        print(f"count_mht.py: no {SOURCES[source]}: {reason}", file=sys.stderr)
     rows = []
     for each in runs:
         operations, source = counted.get(each, (None, "none"))
