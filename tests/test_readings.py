@@ -83,7 +83,7 @@ def test_the_default_is_the_value_that_changes_nothing(config):
         "process_noise_model": "position",
         "estimate": "filtered",
         "prior": "default",
-        "transformer": "closed_loop",
+        "transformer": "teacher_forcing",
     }
     config["simulation"]["initial_spread"] = 0
     assert own_choice(config)["initial_spread"] == "0"
@@ -92,9 +92,7 @@ def test_the_default_is_the_value_that_changes_nothing(config):
 
 
 def test_a_value_of_several_settings_sets_each(config):
-    (choice, *_) = [
-        each for each in scenes(config, "crossed") if each.endswith("teacher_forcing_position_past")
-    ]
+    (choice, *_) = [each for each in scenes(config, "crossed") if each.endswith("position_past")]
     for model in work(config, "crossed", choice)["models"].values():
         training = model["train"]
         assert (training["mode"], training["head"], training["encoder_sees"]) == (
