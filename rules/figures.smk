@@ -197,7 +197,7 @@ rule draw_sequence:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(1000),
         runtime=growing(20),
     params:
         flags=sequence_flags,

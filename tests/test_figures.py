@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import matplotlib.image
@@ -588,9 +589,13 @@ def test_a_run_is_summed_rule_by_rule(run_script, tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
         benchmark.write_text(f"{header}{seconds}\t0:00:00\t{memory}\t1\t1\t1\t0\t0\t50\t{seconds / 2}\n")
         log.write_text(f"started in {start_up} s\nstep 1\n" if start_up else "")
+    # A job that is not asked for any more does not count.
+    jobs = tmp_path / "jobs.json"
+    jobs.write_text('{"train": ["a", "deep/b_sigma0.5"], "draw": [""], "judge": [""]}')
+    shutil.copy(tmp_path / "benchmarks/train/a.tsv", tmp_path / "benchmarks/train/c.tsv")
     result = run_script(
         "summarise_run.py", "--benchmarks", tmp_path / "benchmarks", "--logs", tmp_path / "logs",
-        "--output", tmp_path / "run.csv",
+        "--jobs", jobs, "--output", tmp_path / "run.csv",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     rows = pd.read_csv(tmp_path / "run.csv", index_col="rule")
@@ -603,7 +608,9 @@ def test_a_run_is_summed_rule_by_rule(run_script, tmp_path):
 def test_a_run_without_benchmarks_is_refused(refusal, tmp_path):
     for name in ("benchmarks", "logs"):
         (tmp_path / name).mkdir()
+    (tmp_path / "jobs.json").write_text('{"train": ["a"]}')
     flags = ("--benchmarks", tmp_path / "benchmarks", "--logs", tmp_path / "logs")
+    flags += ("--jobs", tmp_path / "jobs.json")
     assert "has no benchmarks" in refusal("summarise_run.py", *flags, output=tmp_path / "run.csv")
 
 

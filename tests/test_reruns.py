@@ -138,7 +138,10 @@ CHANGES_OF_FILES = {
     "a fresh clone": (clone_anew, {}),
     "files touched": (touch, {}),
     "a comment in config.yaml": (append("config.yaml", "# A comment."), {}),
-    "how tracks are scored": (append("src/mpt/scoring/links.py", "PERFECT = 1"), SCORED),
+    "how tracks are scored": (
+        append("src/mpt/scoring/links.py", "PERFECT = 1"),
+        SCORED | {"draw_sequence": 1},
+    ),
     "the MHT": (
         append("src/mpt/trackers/mht.py", "CUTOFF = None"),
         {"track": 9, "count_operations": 1, "tabulate_operations": 1, **SCORED, **DRAWN},
@@ -149,7 +152,7 @@ CHANGES_OF_FILES = {
     ),
     "how scores are drawn": (
         append("src/draw_scores.py", "INCH = 25.4"),
-        {"draw_scores": 6, "summarise_run": 1},
+        {"draw_scores": 6, "draw_together": 1, "summarise_run": 1},
     ),
 }
 
@@ -178,8 +181,8 @@ def test_a_checkout_is_the_same_through_a_link(finished, tmp_path):
     ("table", "expected"),
     [
         ("verdicts", {"judge_claims": 1, "summarise_run": 1}),
-        ("curves", {"tabulate_scores": 6, "draw_scores": 6, "summarise_run": 1}),
-        ("operations", {"count_operations": 2, "tabulate_operations": 1, **{"draw_operations": 1}}),
+        ("curves", {"tabulate_scores": 6, "draw_scores": 6, "draw_together": 1, "summarise_run": 1}),
+        ("operations", {"count_operations": 3, "tabulate_operations": 1, "draw_operations": 1}),
         ("scores", SCORED),
     ],
 )

@@ -211,7 +211,8 @@ def test_tracks_of_another_dataset_are_refused(dataset, refusal, tmp_path, chang
         *("--truth", directory / "truth.parquet", "--tracks", path),
         output=tmp_path / "scores.parquet",
     )
-    assert f"{path}: not of the dataset of {directory / 'truth.parquet'}: {words}" in line
+    assert f"{path}: not of the dataset of " in line
+    assert words in line
 
 
 def test_one_bad_tracks_file_among_good_ones_leaves_no_table(dataset, refusal, tmp_path):

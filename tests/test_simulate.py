@@ -233,6 +233,12 @@ def test_a_failure_keeps_the_dataset_that_was_there(simulated, run_script):
     assert contents(directory) == before
 
 
+def heed_signals() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("number", "status"),
     [
@@ -244,12 +250,12 @@ def test_a_failure_keeps_the_dataset_that_was_there(simulated, run_script):
 def test_a_stopped_script_leaves_nothing(tmp_path, number, status):
     directory = tmp_path / "dataset"
     arguments = [*flags(experiments=10_000_000), "--output", str(directory)]
-    # Where tests run in the background of a shell, an interrupt is ignored by all that they start.
+    # Where tests run in the background of a shell, or without hanging up, what they start ignores some signals.
     process = subprocess.Popen(
         [sys.executable, SOURCES / "simulate.py", *arguments],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=heed_signals,
     )
     deadline = time.monotonic() + 60
     while not directory.exists() and time.monotonic() < deadline:

@@ -105,7 +105,7 @@ def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
     sizes = reduced(config)
     yield "readings.reduced", sizes
     crossed_axes(config)
-    if config["readings"]["shown"] not in config["claims"]:
+    if config["claims"] and config["readings"]["shown"] not in config["claims"]:
         raise StudyError(f"readings.shown: there is no claim {config['readings']['shown']!r}")
     values = [sorted(changes.values(), key=bool) for changes in axes(config).values()]
     for number in range(1, max(map(len, values), default=1)):

@@ -231,6 +231,9 @@ def _add_tracker(config: dict, path: str, method: Method, tracker: dict, dataset
     """Add what the tracker needs on the test dataset to the jobs and return its name."""
     scene = jobs.test_sets[dataset]
     unresolved = method.settings(tracker)
+    for key, value in unresolved.items():
+        if value == KNOWN and method.known.get(key, key) not in scene:
+            raise StudyError(f"{path}.{key}: a test dataset has no {method.known.get(key, key)} to be known")
     settings = method.resolved(unresolved, scene)
     if message := method.problem(settings, scene):
         raise StudyError(f"{path}: {message}")
