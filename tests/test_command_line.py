@@ -22,29 +22,12 @@ SCENES = ["--frames", "4", "--particles", "2", "--process-noise", "1", "--measur
 SCENES += ["--initial-spread", "1", "--drift-spread", "0"]
 TRAINING = ["--encoder-lookback", "2", "--decoder-lookback", "1", "--experiments-per-batch", "1"]
 TRAINING += ["--batches", "2", "--seed", "0", "--replicates", "1", "--network", "plain"]
-TRAINING += [
-    "--encoder-sees",
-    "past",
-    "--head",
-    "displacement",
-    "--time-embedding",
-    "learned",
-    "--augment",
-    "none",
-]
-TRAINING += [
-    "--mode",
-    "teacher_forcing",
-    "--epochs",
-    "1",
-    "--learning-rate",
-    "0.001",
-    "--warmup-fraction",
-    "0.1",
-]
-TRAINING += ["--weight-decay", "0", "--gradient-clip", "1", "--rescue-distance", "3", "--dimension", "8"]
-TRAINING += ["--heads", "1", "--encoder-layers", "1", "--decoder-layers", "1", "--feedforward", "8"]
-TRAINING += ["--validation-experiments", "1", "--validate-every", "1", "--precision", "float32"]
+TRAINING += ["--encoder-sees", "past", "--head", "displacement", "--time-embedding", "learned"]
+TRAINING += ["--augment", "none", "--mode", "teacher_forcing", "--epochs", "1", "--learning-rate", "0.001"]
+TRAINING += ["--warmup-fraction", "0.1", "--weight-decay", "0", "--gradient-clip", "1"]
+TRAINING += ["--rescue-distance", "3", "--dimension", "8", "--heads", "1", "--encoder-layers", "1"]
+TRAINING += ["--decoder-layers", "1", "--feedforward", "8", "--validation-experiments", "1"]
+TRAINING += ["--validate-every", "1", "--precision", "float32"]
 
 
 def contents(directory):

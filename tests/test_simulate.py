@@ -250,7 +250,7 @@ def heed_signals() -> None:
 def test_a_stopped_script_leaves_nothing(tmp_path, number, status):
     directory = tmp_path / "dataset"
     arguments = [*flags(experiments=10_000_000), "--output", str(directory)]
-    # Where tests run in the background of a shell, or without hanging up, what they start ignores some signals.
+    # Where tests run in the background of a shell, what they start ignores some signals.
     process = subprocess.Popen(
         [sys.executable, SOURCES / "simulate.py", *arguments],
         stderr=subprocess.PIPE,

@@ -122,7 +122,7 @@ def test_each_claim_has_a_verdict_by_each_score(finished, config):
     ledger = pd.read_parquet(finished / "results/claims.parquet")
     kept = {name: claim for name, claim in config["claims"].items() if claim is not None}
     counted = {name for name, claim in kept.items() if claim["figure"] == "figure_5"}
-    # Figure 2a is drawn with the geometric network too, and its two claims about a network are judged of both.
+    # Figure 2a is drawn with the geometric network too: claims about a network are judged of both.
     assert set(ledger.claim) == {*kept, "1a_geometric", "1b_geometric"}
     assert set(ledger.verdict) <= {"supported", "contradicted", "undecided", "equal", "too few trainings"}
     for name, rows in ledger.groupby("claim"):

@@ -295,4 +295,10 @@ def _add_counts(config: dict, figure: str, counts: dict, jobs: Plan) -> None:
     for name, method in jobs.methods.items():
         if method.counting:
             offered = method.defaults | config["simulation"] | counts
+            for key in method.counting["takes"]:
+                if key not in offered:
+                    raise StudyError(
+                        f"methods.{name}.counting.takes: {key!r} is neither an option of the method nor a key "
+                        f"of simulation or operation_counts.{figure}"
+                    )
             jobs.counted[figure, name] = {key: offered[key] for key in method.counting["takes"]}
