@@ -167,7 +167,7 @@ def _variants(plan: Plan, figure: str, method: str) -> list[str]:
     counting = plan.methods[method].counting
     assert counting is not None
     declared = counting["variants"]
-    return plan.counted[figure, method][declared] if isinstance(declared, str) else declared
+    return plan.counted[figure, method].get(declared, []) if isinstance(declared, str) else declared
 
 
 def _with_controls(config: dict, plan: Plan, figure: str) -> dict:

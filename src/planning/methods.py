@@ -91,7 +91,13 @@ class Method:
         """Return what its script would refuse of resolved settings on a scene, if anything."""
         for limit in self.limits:
             module, _, function = limit.rpartition(".")
-            if message := getattr(import_module(module), function)(settings, scene):
+            try:
+                message = getattr(import_module(module), function)(settings, scene)
+            except (ImportError, AttributeError):
+                return f"methods.{self.name}.limits: there is no function {limit}"
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                return f"methods.{self.name}.limits: {limit} is not for the method's options: {error!r}"
+            if message:
                 return message
         return None
 

@@ -298,7 +298,10 @@ def _add_counts(config: dict, figure: str, counts: dict, jobs: Plan) -> None:
             for key in method.counting["takes"]:
                 if key not in offered:
                     raise StudyError(
-                        f"methods.{name}.counting.takes: {key!r} is neither an option of the method nor a key "
-                        f"of simulation or operation_counts.{figure}"
+                        f"methods.{name}.counting.takes: {key!r} is no option of the method, nor a key of "
+                        f"simulation or operation_counts.{figure}"
                     )
+            variants = method.counting["variants"]
+            if isinstance(variants, str) and not isinstance(offered.get(variants), list):
+                raise StudyError(f"methods.{name}.counting.variants: {variants!r} is not a list of variants")
             jobs.counted[figure, name] = {key: offered[key] for key in method.counting["takes"]}
