@@ -195,6 +195,7 @@ rule draw_sequence:
         "results/benchmarks/draw_sequence/{picture}.tsv"
     conda:
         "../envs/figures.yaml"
+    localrule: True
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -228,6 +228,7 @@ def test_a_cell_of_the_map_is_what_judging_that_choice_alone_says(readings, tmp_
         training: {validation_experiments: 2}
         methods: {plain: {training: {options: {epochs: 1}}}}
         operation_counts: {figure_5: null}
+        judgement: {failed: {unseen_rate: 0.8}}
         """
     config = written(tmp_path, dedent(alone) + SMALLER)
     result = snakemake(tmp_path, "--cores", "2", "results/claims.parquet", configs=(SMALL, config))

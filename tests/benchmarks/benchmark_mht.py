@@ -150,7 +150,7 @@ def warm_cache(quick: bool) -> Iterator[record.Finding]:
     """The first call in a process that finds the machine code on disk, less a second call."""
     code = """
 import time, numpy as np
-from mpt import enumeration, mht
+from mpt.trackers import enumeration, mht
 from mpt.kalman import Model
 model = Model(1.5, 7.0, 0.1)
 measurements, initial = np.zeros((1, 8, 2, 2)), np.zeros((1, 2, 2))
