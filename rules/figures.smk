@@ -193,9 +193,9 @@ rule draw_sequence:
         "results/logs/draw_sequence/{picture}.log",
     benchmark:
         "results/benchmarks/draw_sequence/{picture}.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
-    localrule: True
     threads: 1
     resources:
         mem_mb=growing(1000),
