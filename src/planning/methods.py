@@ -20,7 +20,7 @@ UNLIMITED = "unlimited"
 SHARED_DATA, SHARED_TRAINING = "training_data", "training"
 # Keys of a tracker that are not options: how its curve is drawn, and what it is in the comparison.
 OF_THE_CURVE = ("label", "fit", "role")
-REFERENCE, CONTROL = "reference", "control"
+CONTROL = "control"
 # The kinds of number that an option may be declared to be, each a definition of the schema.
 KINDS = (
     "count",
