@@ -8,9 +8,13 @@ def claims_files() -> list[str]:
 
 
 def claimed_scores(wildcards) -> list[str]:
-    curves = [points for figure in LEDGER["figures"].values() for points in figure["curves"].values()]
-    datasets = {dataset for points in curves for _, dataset, _ in points}
-    return [f"results/scores/{dataset}.parquet" for dataset in sorted(datasets)]
+    tables = {
+        f"results/scores/{study}/{dataset}.parquet"
+        for study, figure in LEDGER["figures"].items()
+        for points in figure["curves"].values()
+        for _, dataset, _ in points
+    }
+    return sorted(tables)
 
 
 def claimed_operations(wildcards) -> list[str]:

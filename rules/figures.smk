@@ -13,13 +13,13 @@ SEQUENCES = sequences(CONFIG, PLAN)
 
 def scores_of_study(wildcards) -> list[str]:
     datasets = {dataset for curve in PLAN.curves[wildcards.study] for _, dataset, _ in curve.points}
-    return [f"results/scores/{dataset}.parquet" for dataset in sorted(datasets)]
+    return [f"results/scores/{wildcards.study}/{dataset}.parquet" for dataset in sorted(datasets)]
 
 
 def curves_file(wildcards) -> str:
-    return kept(
-        json.dumps([asdict(curve) for curve in PLAN.curves[wildcards.study]], ensure_ascii=False), "json"
-    )
+    curves = PLAN.curves[wildcards.study]
+    drawn = [asdict(curve) | {"method": curve.drawn_as(PLAN.methods)} for curve in curves]
+    return kept(json.dumps(drawn, ensure_ascii=False), "json")
 
 
 def tabulation_flags(wildcards) -> str:
@@ -39,12 +39,18 @@ def operations_drawing_flags(wildcards) -> str:
 
 
 def style_flags() -> dict:
-    """Return the flags of the look; a method that declares none has one of the spare palettes."""
+    """Return the flags of the look; a method that declares none has one of the spare palettes.
+
+    A method that a study has as a control is drawn so in its own colour.
+    """
     spare = itertools.cycle(CONFIG["figures"]["spare_palettes"])
     looks = {
         name: {"role": "reference"} if method.role else dict(method.style) or {"palette": next(spare)}
         for name, method in PLAN.methods.items()
     }
+    for curve in itertools.chain.from_iterable(PLAN.curves.values()):
+        if (drawn := curve.drawn_as(PLAN.methods)) != curve.method:
+            looks[drawn] = {"role": "reference", "palette": looks[curve.method]["palette"]}
     return {"styles": json.dumps(looks), "dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
 
 

@@ -9,9 +9,8 @@ def config_file(wildcards) -> str:
 
 def planned_jobs() -> dict[str, list[str]]:
     """Return by rule the jobs that make the results of this config, as their logs and benchmarks are named."""
-    pairs = {(tracker, dataset) for dataset, trackers in PLAN.trackers_on.items() for tracker in trackers}
     named = {True: [], False: []}
-    for tracker, dataset in sorted(pairs):
+    for tracker, dataset in sorted(PLAN.told):
         named[tracker in PLAN.model_of].append(f"{tracker}/{dataset}")
     counted = sorted({figure for figure, _ in PLAN.counted})
     alone = {
@@ -25,7 +24,7 @@ def planned_jobs() -> dict[str, list[str]]:
         "train": sorted(PLAN.models),
         "track": named[False],
         "track_trained": named[True],
-        "score_tracks": sorted(PLAN.test_sets),
+        "score_tracks": [f"{study}/{dataset}" for study, dataset in sorted(PLAN.scored)],
         "count_operations": [f"{figure}/{method}" for figure, method in sorted(PLAN.counted)],
         "tabulate_scores": list(PLAN.curves),
         "draw_scores": list(PLAN.curves),

@@ -1,4 +1,4 @@
-"""The scores: from all tracks that any study wants on a test set, and its truth, to one table."""
+"""The scores: from all tracks that a study wants on a test set, and its truth, to one table."""
 
 
 def tracked_by(tracker: str, dataset: str) -> str:
@@ -8,11 +8,12 @@ def tracked_by(tracker: str, dataset: str) -> str:
 
 
 def tracked(wildcards) -> list[str]:
-    return [tracked_by(tracker, wildcards.dataset) for tracker in sorted(PLAN.trackers_on[wildcards.dataset])]
+    trackers = sorted(PLAN.scored[wildcards.study, wildcards.dataset])
+    return [tracked_by(tracker, wildcards.dataset) for tracker in trackers]
 
 
 def score_flags(wildcards) -> str:
-    trackers = sorted(PLAN.trackers_on[wildcards.dataset])
+    trackers = sorted(PLAN.scored[wildcards.study, wildcards.dataset])
     rows = [(tracker, replicate) for tracker in trackers for replicate in PLAN.replicates(tracker)]
     tracks = [path for tracker in trackers for path in tracks_of(tracker, wildcards.dataset)]
     names, replicates = map(list, zip(*rows))
@@ -26,11 +27,11 @@ rule score_tracks:
         measurements="results/data/test/{dataset}/measurements.parquet",
         tracks=tracked,
     output:
-        "results/scores/{dataset}.parquet",
+        "results/scores/{study}/{dataset}.parquet",
     log:
-        "results/logs/score_tracks/{dataset}.log",
+        "results/logs/score_tracks/{study}/{dataset}.log",
     benchmark:
-        "results/benchmarks/score_tracks/{dataset}.tsv"
+        "results/benchmarks/score_tracks/{study}/{dataset}.tsv"
     conda:
         "../envs/mht.yaml"
     threads: 1

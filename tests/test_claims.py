@@ -371,7 +371,7 @@ def test_p_values_are_corrected_for_the_claims_about_a_figure(run_script, tmp_pa
         (lambda paths: paths.pop(), "no table of scores has frozen on sigma7, mht on sigma7, net on sigma7"),
         (
             lambda paths: write_scores(paths[1], {"net": 0.8, "frozen": 0.6}),
-            "sigma7.parquet: has no scores of mht",
+            "no table of scores has mht on sigma7",
         ),
         (
             lambda paths: write_scores(paths[1], {"net": 0.8, "mht": 0.7, "frozen": 0.6}, first=5),

@@ -113,7 +113,7 @@ def test_the_default_config_is_accepted(config):
             7,
             r"studies\.figure_3\.trackers\[3\]\.frames: .*7 frames.*8",
         ),
-        ("studies.figure_4.trackers[3].experiments_per_batch", [1, 3], r"figure_4\.trackers\[3\]\.fit: "),
+        ("studies.figure_4.trackers[4].experiments_per_batch", [3, 10], r"figure_4\.trackers\[3\]\.fit: "),
         ("operation_counts.figure_5.lookbacks", [1, 1], r"operation_counts\.figure_5\.lookbacks: \[1, 1\]"),
         ("operation_counts.figure_5.lookbacks", [0], r"operation_counts\.figure_5\.lookbacks\[0\]: 0 "),
         ("figures.panels", ["jacard"], r"figures\.panels\[0\]: 'jacard'"),
@@ -176,8 +176,8 @@ def test_the_default_config_is_accepted(config):
         ),
         (
             "readings.axes.drift_spread.keys",
-            ["studies.figure_2a.trackers[4].frames"],
-            r"the config has no studies\.figure_2a\.trackers\[4\]\.frames",
+            ["studies.figure_2a.trackers[7].frames"],
+            r"the config has no studies\.figure_2a\.trackers\[7\]\.frames",
         ),
         ("readings.axes.drift_spread", {"values": [1]}, r"readings\.axes\.drift_spread: 'keys' is missing"),
         (
@@ -202,7 +202,7 @@ def test_the_default_config_is_accepted(config):
         ),
         (
             "readings.reduced",
-            {"studies.figure_3.trackers[3].experiments_per_batch": [1, 3]},
+            {"studies.figure_3.trackers[4].experiments_per_batch": [3]},
             r"^readings\.reduced: claims\.4b\.curve: figure_3 has no curve 'transformer_\{8,10\}'",
         ),
     ],
@@ -240,10 +240,32 @@ def test_a_study_cannot_have_two_curves_of_one_name(config):
     trackers = config["studies"]["figure_2a"]["trackers"]
     trackers.append(copy.deepcopy(trackers[1]))
     (line,) = problems(config, SCHEMA)
-    assert line.startswith("studies.figure_2a.trackers[4]: ")
+    assert line.startswith("studies.figure_2a.trackers[7]: ")
     assert "'MHT'" in line
     trackers[-1]["label"] = "MHT again"
     assert problems(config, SCHEMA) == []
+
+
+def test_trackers_with_places_of_their_own_make_one_curve(config):
+    (curve,) = [curve for curve in plan(config).curves["figure_4"] if curve.label == "transformer_{8,i}"]
+    assert [x for x, *_ in curve.points] == [1, 3, 10, 30, 100]
+    assert [plan(config).replicates(tracker) for *_, tracker in curve.points] == [range(60)] + [range(5)] * 4
+
+
+@pytest.mark.parametrize("change", [{"experiments_per_batch": [3, 1]}, {"fit": None}, {"role": "control"}])
+def test_trackers_at_one_place_or_drawn_otherwise_make_no_curve_together(config, change):
+    tracker = config["studies"]["figure_4"]["trackers"][4]
+    tracker |= {"label": "transformer_{8,i}"} | change
+    assert [line for line in problems(config, SCHEMA) if line.startswith("studies.figure_4.trackers[")]
+
+
+def test_an_untrained_network_is_drawn_as_a_control_in_its_methods_colour(config):
+    jobs = plan(config)
+    drawn = {curve.label: curve.drawn_as(jobs.methods) for curve in jobs.curves["figure_2a"]}
+    assert drawn["untrained"] == "plain, control"
+    assert drawn["untrained geometric"] == "geometric, control"
+    assert drawn["frozen"] == "control"
+    assert drawn["transformer_{150,1}"] == "plain"
 
 
 def keys_of_sections(config: dict) -> list[tuple[str, str]]:
@@ -384,13 +406,16 @@ def test_the_default_studies_ask_for_the_jobs_counted_by_hand(config):
     assert len(jobs.test_sets) == 11 + 11 + 3
     # For each network: 2a: a model per σ, of which 2b has one; 2c one; 3 and 4 five each; 6: T = 25 to 150
     # with i = 30, and transformer_{150,1} with K_D = 8. In figure 6 the plain one has fewer epochs.
+    # Untrained: 2a as many, 2c, 3 and 4 one each, 6 one for each T.
     each = 11 + 1 + 5 + 5 + 4 + 1
-    assert len(jobs.models) == 2 * each + 1
-    assert sum(name.startswith("geometric") for name in jobs.models) == each
+    untrained = 11 + 1 + 1 + 1 + 5
+    assert len(jobs.models) == 2 * (each + untrained) + 1
+    assert sum(name.startswith("geometric") for name in jobs.models) == each + untrained
+    assert sum(model["epochs"] == 0 for model in jobs.models.values()) == 2 * untrained
     # Figure 2c shares the training data of 2b.
     assert len(jobs.training_sets) == each - 2
-    trackers = {name for names in jobs.trackers_on.values() for name in names}
-    assert "mht_K1_r1" in jobs.trackers_on["T150_sigma1"]
+    trackers = {tracker for tracker, _ in jobs.told}
+    assert "mht_K1_r1" in jobs.scored["figure_2b", "T150_sigma1"]
     assert jobs.training_set_of.keys() == trackers & jobs.models.keys() == jobs.models.keys()
 
 
@@ -481,7 +506,7 @@ def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, positio
             "figure_2a": {**config["studies"]["figure_2a"], "trackers": [tracker | change_of_tracker]}
         }
         assert problems(config, SCHEMA) == []
-        names += plan(config).trackers_on["T150_sigma7"]
+        names += plan(config).scored["figure_2a", "T150_sigma7"]
     assert len(names) == len(set(names)) >= len(defaults) + 1
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
 

@@ -176,7 +176,7 @@ def test_a_wrong_table_of_scores_is_refused(refusal, scores, tmp_path, change, w
 @pytest.mark.parametrize(
     ("curves", "words"),
     [
-        ([curve("A", (1, "one", "nobody"))], "has no scores of nobody"),
+        ([curve("A", (1, "one", "nobody"))], "no table of scores has nobody on one"),
         ([curve("A", (1, "elsewhere", "tracker"))], "no table of scores has tracker on elsewhere"),
     ],
 )

@@ -64,7 +64,12 @@ def test_a_control_that_is_drawn_twice_has_two_columns(small):
 
 def test_the_default_controls_are_in_the_order_of_the_config(config):
     for figure in ledger(config, plan(config))["figures"].values():
-        assert list(figure["controls"].items()) == [(name, name) for name in ("frozen", "random", "oracle")]
+        assert list(figure["controls"].items()) == [
+            *((name, name) for name in ("frozen", "random", "oracle")),
+            ("oracle_estimate-smoothed", "oracle, smoothed"),
+            ("untrained", "untrained"),
+            ("untrained_geometric", "untrained geometric"),
+        ]
 
 
 def test_the_default_statements_are_the_papers(config):

@@ -50,7 +50,7 @@ def test_a_figure_shows_the_mean_of_the_scores(finished, config):
         table = pd.read_parquet(finished / f"results/figures/{study}.parquet")
         assert set(table.score) == {"jaccard", "position_error"}
         for row in table[table.method != "fit"].itertuples():
-            scores = pd.read_parquet(finished / f"results/scores/{row.dataset}.parquet")
+            scores = pd.read_parquet(finished / f"results/scores/{study}/{row.dataset}.parquet")
             scores = scores[scores.tracker == row.tracker]
             assert row.mean == pytest.approx(scores[row.score].mean(), abs=1e-12)
             assert row.low <= row.mean <= row.high
@@ -75,7 +75,7 @@ def test_a_figure_has_every_curve_at_every_x(finished, config):
 
 
 def test_scores_follow_from_their_links(finished):
-    for path in (finished / "results/scores").iterdir():
+    for path in (finished / "results/scores").glob("*/*.parquet"):
         frames = int(re.match(r"T(\d+)_", path.name)[1])
         scores = pd.read_parquet(path)
         links = scores.true_positives + scores.false_negatives

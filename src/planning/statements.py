@@ -89,7 +89,10 @@ def title(config: dict, plan: Plan, study: str) -> str:
     """
     path, text = f"studies.{study}.title", config["studies"][study]["title"]
     points = [
-        point for curve in plan.curves[study] if not plan.methods[curve.method].role for point in curve.points
+        point
+        for curve in plan.curves[study]
+        if not plan.methods[curve.method].role and curve.control is None
+        for point in curve.points
     ]
     values = values_of(plan, points)
     check_literals(path, text, values)

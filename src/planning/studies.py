@@ -4,6 +4,7 @@ The result is dictionaries of plain Python values. Nothing is imported that take
 job reads this again.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,11 @@ class Curve:
     control: str | None = None
     points: list[tuple[float, str, str]] = field(default_factory=list)
 
+    def drawn_as(self, methods: Mapping[str, Method]) -> str:
+        """Return the method whose look the curve has: its own, or that method's as a control."""
+        as_control = self.control is not None and methods[self.method].role is None
+        return f"{self.method}, control" if as_control else self.method
+
 
 @dataclass
 class Plan:
@@ -59,8 +65,9 @@ class Plan:
     model_of: dict[str, str] = field(default_factory=dict)
     # The options that trackers are told on a test set.
     told: dict[tuple[str, str], dict] = field(default_factory=dict)
-    trackers_on: dict[str, set[str]] = field(default_factory=dict)
     curves: dict[str, list[Curve]] = field(default_factory=dict)
+    # The trackers that a study scores on a test set.
+    scored: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     # What the counting of operations is told, by figure and method.
     counted: dict[tuple[str, str], dict] = field(default_factory=dict)
 
@@ -87,6 +94,9 @@ def plan(config: dict) -> Plan:
             if config["operation_counts"].get(name) is not None:
                 raise StudyError(f"operation_counts.{name}: a study has that name too")
             result.curves[name] = _curves(config, f"studies.{name}", study, result)
+            for curve in result.curves[name]:
+                for _, dataset, tracker in curve.points:
+                    result.scored.setdefault((name, dataset), set()).add(tracker)
     for figure, counts in config["operation_counts"].items():
         if counts is not None:
             _add_counts(config, figure, counts, result)
@@ -131,7 +141,10 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
                 label = _label(method, study, entry, dataset, tracker)
                 new = Curve(label, method.name, tracker.get("fit"), _control(method, tracker, label))
                 owner, curve = curves.setdefault(label, (index, new))
-                if owner != index:
+                # Trackers that have places of their own along x may be one curve.
+                placed = study["x"] in tracker and study["x"] not in dataset
+                alike = (curve.method, curve.fit, curve.control) == (new.method, new.fit, new.control)
+                if owner != index and not (placed and alike):
                     raise StudyError(f"{where}: another tracker's curve is {label!r} too; give it a label")
                 x = (dataset if study["x"] in dataset else method.settings(tracker)).get(study["x"])
                 positions = all_positions if x is None else [x]
@@ -221,10 +234,10 @@ def _varied(settings: dict, lists: dict, symbols: Mapping[str, str], told: set) 
 
 
 def _control(method: Method, tracker: dict, label: str) -> str | None:
-    """Return the name of a control: what its files are called, or its label where it has a model."""
+    """Return a control's name: what its files are called, or in a word its label where it has a model."""
     if tracker.get("role", method.role) != CONTROL:
         return None
-    return label if method.is_trained else method.named(method.settings(tracker))
+    return re.sub(r"\W+", "_", label) if method.is_trained else method.named(method.settings(tracker))
 
 
 def _add_tracker(config: dict, path: str, method: Method, tracker: dict, dataset: str, jobs: Plan) -> str:
@@ -250,7 +263,6 @@ def _add_tracker(config: dict, path: str, method: Method, tracker: dict, dataset
     jobs.method_of[name] = method.name
     told = {key: settings[key] for key in method.options}
     jobs.told[name, dataset] = told | ({"seed": config["seed"]} if "seed" in method.needs else {})
-    jobs.trackers_on.setdefault(dataset, set()).add(name)
     return name
 
 

@@ -71,8 +71,8 @@ def jobs_by_kind(made: Plan) -> dict[str, int]:
     return {
         "simulations": len(made.test_sets) + len(made.training_sets),
         "trainings": len(made.models),
-        "trackings": sum(map(len, made.trackers_on.values())),
-        "scorings": len(made.test_sets),
+        "trackings": len(made.told),
+        "scorings": len(made.scored),
         # A table and a picture, the config, the summary, and `all`.
         "others": 2 * len(made.curves) + 3,
     }

@@ -27,7 +27,16 @@ LEGEND_ROW_INCHES = 0.2
 NOTE_INCHES = 0.12
 MARKERS = "osD^vPX<>*"
 REFERENCE = "reference"
-REFERENCE_DASHES = ("-", ":", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
+REFERENCE_DASHES = (
+    "-",
+    ":",
+    (0, (5, 1.5)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (1, 4)),
+    (0, (8, 2, 1, 2, 1, 2)),
+    (0, (10, 3)),
+    (0, (3, 3)),
+)
 REFERENCE_GREY = "0.55"
 # TrueType, which every viewer can search and publishers accept; matplotlib's own choice, Type 3, they refuse.
 EMBEDDED_FONTS: dict[Any, Any] = {"pdf.fonttype": 42}
@@ -38,22 +47,21 @@ OWN_LOOKBACK = re.compile(r"(?<![^\s(])K_(MHT|E|D)\b")
 
 @dataclass(frozen=True)
 class Look:
-    """How the curves of a method look: a seaborn palette and a marker, or neither for a reference."""
+    """How the curves of a method look: a seaborn palette and a marker; a reference needs neither.
+
+    is_reference: whether others are compared with the method. It is drawn thin, and grey without a palette.
+    """
 
     palette: str | None
     marker: str = ""
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether the method is one that others are compared with: drawn thin and grey."""
-        return self.palette is None
+    is_reference: bool = False
 
 
 class Styles(Mapping):
     """The look of each method, by the method's name; its order gives those markers that are not declared."""
 
     def __init__(self, declared: Mapping[str, Mapping[str, str]]):
-        """Take {method: {"palette": NAME, "marker": optional} or {"role": "reference"}}.
+        """Take {method: {"palette": NAME, "marker": optional} or {"role": "reference", "palette": optional}}.
 
         Raises InputError for a look that is neither, or a palette or marker that is not known.
         """
@@ -63,8 +71,14 @@ class Styles(Mapping):
         free = [marker for marker in MARKERS if marker not in _declared_markers(declared)] or list(MARKERS)
         place = 0
         for method, look in declared.items():
-            if look == {"role": REFERENCE}:
-                self._looks[method] = Look(None)
+            if (
+                isinstance(look, Mapping)
+                and look.get("role") == REFERENCE
+                and look.keys() <= {"role", "palette"}
+            ):
+                if "palette" in look:
+                    check_palette(look["palette"])
+                self._looks[method] = Look(look.get("palette"), is_reference=True)
                 continue
             if not isinstance(look, Mapping) or not {"palette"} <= look.keys() <= {"palette", "marker"}:
                 raise InputError(
@@ -106,7 +120,7 @@ class Styles(Mapping):
         """Return how to plot each of a figure's curves, as keywords of Axes.plot.
 
         A method's curves share its marker and have a shade of its palette each. References are thin, grey
-        and told apart by their dashes, fits are dashed and black.
+        if they have no palette, and told apart by their dashes; fits are dashed and black.
         """
         styles, references = [], 0
         for number, method in enumerate(methods):
@@ -119,7 +133,9 @@ class Styles(Mapping):
             elif self[method].is_reference:
                 dashes = REFERENCE_DASHES[references % len(REFERENCE_DASHES)]
                 references += 1
-                styles.append({"color": REFERENCE_GREY, "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
+                palette = self[method].palette
+                color = sns.color_palette(palette, 3)[1] if palette else REFERENCE_GREY
+                styles.append({"color": color, "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
             else:
                 look = self[method]
                 # The ends of a sequential palette are too pale and too dark.

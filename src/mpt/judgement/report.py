@@ -1,5 +1,6 @@
 """The ledger to be read: what is judged how, a table with a row per claim, and what each verdict rests on."""
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -132,7 +133,7 @@ def _item(row: dict, controls: Sequence[str]) -> str:
             f"[{row['failed_low']:.1%}, {row['failed_high']:.1%}]"
         )
     of_controls = [
-        f"{control} {row[f'{control}_mean']:.3g}, {row[f'{control}_verdict']}"
+        f"{_in_words(control)} {row[f'{control}_mean']:.3g}, {row[f'{control}_verdict']}"
         for control in controls
         if row[f"{control}_verdict"]
     ]
@@ -140,6 +141,11 @@ def _item(row: dict, controls: Sequence[str]) -> str:
         parts.append(f"Controls: {'; '.join(of_controls)}")
     text = f"{name}: **{row['verdict']}**. {'. '.join(parts)}."
     return textwrap.fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _in_words(control: str) -> str:
+    """Return a control's name, such as oracle_estimate-smoothed, as it is read."""
+    return re.sub(r"[_-]", " ", control)
 
 
 def _against(value: float, reference: float) -> str:

@@ -122,7 +122,9 @@ def _judge_scores(name: str, claim: dict, figures: Mapping, scores: Scores, scor
         # A claim that a curve is another in the other figure is about the tracker, not about the curve.
         other = reference
         if other_figure != figure:
-            other = curve(other_figure, figures[other_figure]["controls"].get(control, label))
+            if control not in figures[other_figure]["controls"]:
+                continue
+            other = curve(other_figure, figures[other_figure]["controls"][control])
         found = claims.judge(form, stand_ins, other)
         of_controls[control] = mean_of(stand_ins), claims.verdict(found, found.effect.p, found.equal_p)
     row = _row(name, claim, score, judgement, levels, medians, of_controls)

@@ -25,9 +25,9 @@ TRACKER_SCORES = make_table(
 def read_tracker_scores(
     path: str | os.PathLike, trackers: Sequence[str], names: Sequence[str]
 ) -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
-    """Yield each tracker, its experiments (B,) and its scores by name, (R, B): a row per replicate.
+    """Yield each tracker that the table has, its experiments (B,) and its scores by name, (R, B).
 
-    Raises InputError if the table lacks a tracker, or if its replicates are not of the same experiments.
+    A row is a replicate. Raises InputError if the replicates of a tracker are not of the same experiments.
     """
     with TableReader(path, TRACKER_SCORES) as reader:
         rows = reader.read()
@@ -35,7 +35,7 @@ def read_tracker_scores(
         of_tracker = rows["tracker"] == tracker
         replicates = len(np.unique(rows["replicate"][of_tracker]))
         if not replicates:
-            raise InputError(f"{path}: has no scores of {tracker}")
+            continue
         experiments = rows["experiment"][of_tracker]
         if (
             len(experiments) % replicates
