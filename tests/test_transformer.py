@@ -248,7 +248,7 @@ def test_the_network_computes_the_formulas_of_its_docstring(
 def weights_of_two_tracks(without):
     """Return how an untrained pointer of one frame weighs two detections, and half their squared distances.
 
-    Both (B, track, detection), for tracks about as far apart as what they look at. The rivalry is as initialised.
+    Both (B, track, detection). Where it has no part in the weights, the rivalry is as initialised.
     """
     architecture = Architecture(2, 2, 1, 1, 4, 1, 1, 1, 4, 1, without=without)
     network = Transformer(architecture, 1).double()

@@ -33,10 +33,10 @@ training would have both take the same one, and they would stay together.
 Where the whole sequence is seen (network.py), detections of later frames are forgotten as those of earlier
 ones are: the term is −a_i |t_i − t_j|.
 
-So that each of its parts can be judged, a network can be made without it. Without geometry, no position enters
-a weight: g, s and the rivalry are gone, and tokens know of positions by the displacements that they took alone.
-Without rivalry, c_i = 0. Without division, each track weighs detections by the softmax of its own ℓ_p. The
-parameters are the same in number and begin the same; those of the missing part go unused.
+So that each of its parts can be judged, a network can be made without it. Without geometry, no position
+enters a weight: g, s and the rivalry are gone, and tokens know of positions only by the displacements that
+they took. Without rivalry, c_i = 0. Without division, each track weighs detections by the softmax of its own
+ℓ_p. The parameters are the same in number and begin the same; those of the missing part go unused.
 """
 
 import math
