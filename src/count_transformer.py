@@ -19,6 +19,7 @@ from mpt.operations.timing import processor_seconds
 from mpt.operations.transformer import incremental, re_encoded, track_by_re_encoding, track_frame_by_frame
 from mpt.tables.files import TableWriter
 from mpt.tables.operations import OPERATIONS
+from mpt.transformer.geometric import WITHOUT
 from mpt.transformer.network import PAST, Architecture, Network
 from mpt.transformer.networks import NETWORKS, make_network
 from mpt.transformer.plain import HEADS, TIME_EMBEDDINGS
@@ -30,7 +31,7 @@ VARIANTS = {
 
 
 # Of the architecture: what one network has and another has not.
-OWN_SIZES = {"geometric": ("pointers",), "plain": ("head", "time_embedding")}
+OWN_SIZES = {"geometric": ("pointers", "without"), "plain": ("head", "time_embedding")}
 SIZES = ("dimension", "heads", "encoder_layers", "decoder_layers", "feedforward")
 
 
@@ -50,6 +51,7 @@ def main() -> None:
         "--feedforward", type=positive_int, required=True, metavar="n", help="width of the feedforward layers"
     )
     add("--pointers", type=positive_int, metavar="n", help="geometric: heads of the output")
+    add("--without", choices=WITHOUT, help="geometric: the part that is left out")
     add("--head", choices=HEADS, help="plain: what the output is")
     add("--time-embedding", choices=TIME_EMBEDDINGS, help="plain: of the frame's number")
     add(

@@ -27,6 +27,7 @@ from command_line import (
 )
 from mpt.transformer.checkpoint import Checkpoint
 from mpt.transformer.devices import DEVICES, PRECISIONS, choose_device
+from mpt.transformer.geometric import WITHOUT
 from mpt.transformer.model_file import save_model
 from mpt.transformer.network import ENCODER_SEES
 from mpt.transformer.networks import NETWORKS
@@ -36,7 +37,7 @@ from mpt.transformer.training import AUGMENTATIONS, MODES, Divergence, Schedule,
 from mpt.transformer.training_set import TABLES, UNLIMITED, TrainingSet
 
 # What one network has and another has not; required with it, refused with another.
-OWN_FLAGS = {"geometric": ("pointers", "association_weight"), "plain": ("head", "time_embedding")}
+OWN_FLAGS = {"geometric": ("pointers", "without", "association_weight"), "plain": ("head", "time_embedding")}
 
 
 def main() -> None:
@@ -196,6 +197,7 @@ def parse_flags():
     add("--head", choices=HEADS, help="plain: what it yields, the position or the step from the last output")
     add("--time-embedding", choices=TIME_EMBEDDINGS, help="plain: of the frame's number")
     add("--pointers", type=positive_int, help="geometric: pointer heads of the output")
+    add("--without", choices=WITHOUT, help="geometric: the part that is left out, to judge it")
     add(
         "--association-weight",
         type=non_negative_float,

@@ -329,7 +329,7 @@ def test_the_config_knows_the_choices_of_the_scripts(config):
     import track_transformer
     from mpt.tables.scores import SCORES
     from mpt.trackers import controls, limits, mht
-    from mpt.transformer import devices, network, networks, plain, training
+    from mpt.transformer import devices, geometric, network, networks, plain, training
 
     of = {name: method.values for name, method in methods(config).items()}
     for filtered in ("mht", "bayes", "control"):
@@ -344,6 +344,7 @@ def test_the_config_knows_the_choices_of_the_scripts(config):
         assert set(of[name]["mode"]) == set(training.MODES)
         assert set(of[name]["augment"]) == set(training.AUGMENTATIONS)
         assert set(of[name]["fed_back"]) == {track_transformer.OUTPUTS, track_transformer.TRUE_POSITIONS}
+    assert of["geometric"]["without"] == list(geometric.WITHOUT)
     assert set(of["plain"]["head"]) == set(plain.HEADS)
     assert set(of["plain"]["time_embedding"]) == set(plain.TIME_EMBEDDINGS)
     definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
@@ -479,6 +480,7 @@ def another(key: str, value):
         "start": "measured",
         "estimate": "smoothed",
         "solver": "refilter",
+        "without": "rivalry",
         "mode": "closed_loop" if value == "teacher_forcing" else "teacher_forcing",
         "batches": "unlimited",
         "precision": "bfloat16",

@@ -67,6 +67,15 @@ def read(path):
     return [np.concatenate([getattr(block, name) for block in blocks]) for name in names], parameters
 
 
+def test_a_geometric_model_of_before_parts_could_be_left_out_is_whole(model):
+    contents = torch.load(model, weights_only=True)
+    del contents["architecture"]["without"]
+    torch.save(contents, model)
+    network, _ = load_model(model, CPU)
+    assert network.architecture.without == "nothing"
+    assert all(torch.equal(x, contents["network"][name]) for name, x in network.state_dict().items())
+
+
 def test_each_replicate_writes_the_tracks_of_its_network(run_script, dataset, model, tmp_path):
     # More sequences than are tracked at a time.
     directory = dataset(experiments=331)

@@ -25,7 +25,7 @@ from mpt.transformer.model_file import load_model
 from mpt.transformer.training_set import TrainingSet
 
 CPU = torch.device("cpu")
-GEOMETRIC = ["--network", "geometric", "--pointers", 2, "--association-weight", 1]
+GEOMETRIC = ["--network", "geometric", "--pointers", 2, "--without", "nothing", "--association-weight", 1]
 PLAIN = ["--network", "plain", "--head", "displacement", "--time-embedding", "learned"]
 SIZE = ["--dimension", 8, "--heads", 2, "--feedforward", 8]
 SIZE += ["--encoder-layers", 1, "--decoder-layers", 1, "--encoder-lookback", 6, "--decoder-lookback", 3]
@@ -218,6 +218,7 @@ def test_a_damaged_dataset_is_refused(table, how, refusal_here, dataset, tmp_pat
         (["--network", "plain"], "--pointers: of the geometric network, not of the plain"),
         (["--encoder-sees", "all"], "argument --encoder-sees"),
         (["--augment", "noise"], "argument --augment"),
+        (["--without", "heads"], "argument --without"),
     ],
 )
 def test_impossible_flags_are_refused(flags, words, refusal_here, dataset, tmp_path):

@@ -8,14 +8,21 @@ import pytest
 import torch
 
 from mpt.errors import InputError
-from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer.geometric import WITHOUT, Architecture, Transformer
 
 FRAMES = 8
 SEQUENCES = 3
 
 
 def make_network(
-    particles=2, encoder_lookback=4, decoder_lookback=3, replicates=1, seed=0, frames=FRAMES, sees="past"
+    particles=2,
+    encoder_lookback=4,
+    decoder_lookback=3,
+    replicates=1,
+    seed=0,
+    frames=FRAMES,
+    sees="past",
+    without="nothing",
 ):
     """Return a network of which every parameter is far from where it is initialised."""
     architecture = Architecture(
@@ -30,6 +37,7 @@ def make_network(
         feedforward=12,
         pointers=2,
         encoder_sees=sees,
+        without=without,
     )
     network = Transformer(architecture, replicates, seed)
     generator = torch.Generator().manual_seed(100 + seed)
@@ -120,14 +128,15 @@ class PlainNetwork:
                     q, g, extra = rest[:size], rest[size : size + 2], rest[size + 4 :]
                     s, a = (math.log1p(math.exp(rate)) for rate in rest[size + 2 : size + 4])
                     apart = x_j - x_i
-                    logit = q @ keys[j] / math.sqrt(size) + g @ apart - s * apart @ apart
-                    logit -= a * abs(t_i - t_j)
+                    logit = q @ keys[j] / math.sqrt(size) - a * abs(t_i - t_j)
+                    if self.size.without != "geometry":
+                        logit += g @ apart - s * apart @ apart
                     for f in range(7):
                         w = complex(wave[2 * f], wave[2 * f + 1])
                         logit += (w * np.exp(-1j * math.pi / 2**f * (t_i - t_j))).real
                     if track_j is not None:
                         logit += extra[0] * (track_i == track_j)
-                    elif track_i is not None:
+                    elif track_i is not None and self.size.without not in ("geometry", "rivalry"):
                         logit += 2 * s * extra[0] * away @ apart
                     logits[h, i, j] = logit
         return logits
@@ -161,7 +170,7 @@ class PlainNetwork:
         keys = [self.linear("pointer.key", normalise(y)) for y in others]
         logits = self.logits("pointer", heads, keys, x, places, other_places, lookback)
         weights = softmax(logits)
-        if self.size.particles > 1:
+        if self.size.particles > 1 and self.size.without != "division":
             weights = self.divide_frames(logits, weights, places, other_places)
         result, mean_weights = [], []
         for i, (x_i, *_) in enumerate(places):
@@ -203,14 +212,25 @@ def normalise(x):
 
 
 @pytest.mark.parametrize(
-    ("particles", "encoder_lookback", "decoder_lookback", "sees"),
-    [(1, 3, 2, "past"), (2, 5, 1, "past"), (3, 2, 5, "past"), (2, 5, 2, "whole"), (3, 2, 1, "whole")],
+    ("particles", "encoder_lookback", "decoder_lookback", "sees", "without"),
+    [
+        (1, 3, 2, "past", "nothing"),
+        (2, 5, 1, "past", "nothing"),
+        (3, 2, 5, "past", "nothing"),
+        (2, 5, 2, "whole", "nothing"),
+        (3, 2, 1, "whole", "nothing"),
+        (2, 3, 2, "past", "geometry"),
+        (3, 3, 2, "past", "geometry"),
+        (3, 3, 2, "past", "rivalry"),
+        (3, 3, 2, "past", "division"),
+        (2, 2, 1, "whole", "division"),
+    ],
 )
 def test_the_network_computes_the_formulas_of_its_docstring(
-    particles, encoder_lookback, decoder_lookback, sees
+    particles, encoder_lookback, decoder_lookback, sees, without
 ):
     lookbacks = (encoder_lookback, decoder_lookback)
-    network = make_network(particles, *lookbacks, replicates=2, frames=5, sees=sees).double()
+    network = make_network(particles, *lookbacks, replicates=2, frames=5, sees=sees, without=without).double()
     z, _ = make_scene(particles, replicates=2, frames=5)
     y, _ = make_scene(particles, replicates=2, frames=4, seed=1)
     owner = torch.randint(particles, z.shape[:-1], generator=torch.Generator().manual_seed(2))
@@ -225,25 +245,66 @@ def test_the_network_computes_the_formulas_of_its_docstring(
         assert weights[replicate, 0].numpy() == pytest.approx(by_owner, abs=1e-10)
 
 
-def test_two_tracks_point_by_the_posterior_of_their_joint_assignment():
-    """Untrained, and looking at one frame, the pointer's logits are those of Gaussian displacements."""
-    architecture = Architecture(2, 2, 1, 1, 4, 1, 1, 1, 4, 1)
+def weights_of_two_tracks(without):
+    """Return how an untrained pointer of one frame weighs two detections, and half their squared distances.
+
+    Both (B, track, detection). Where it has no part in the weights, the rivalry is as initialised.
+    """
+    architecture = Architecture(2, 2, 1, 1, 4, 1, 1, 1, 4, 1, without=without)
     network = Transformer(architecture, 1).double()
     with torch.no_grad():
         network.pointer.query.map.weight.zero_()
-        # The rivalry alone is no part of a Gaussian.
-        network.pointer.query.map.bias[..., -1] = 0
+        if without not in ("geometry", "rivalry"):
+            # The rivalry alone is no part of a Gaussian.
+            network.pointer.query.map.bias[..., -1] = 0
     z, y = make_scene(frames=2)[0], make_scene(frames=2, seed=1)[0][:, :, :1]
     owners = torch.eye(2, dtype=torch.float64).expand(*z.shape[:3], 2, 2)
     with torch.no_grad():
-        weights = network.positions_and_owners(z, y, owners)[1][:, :, 0]
+        weights = network.positions_and_owners(z, y, owners)[1][0, :, 0]
+    return weights, 0.5 * (y[0, :, 0, :, None] - z[0, :, 1, None]).square().sum(-1)
+
+
+@pytest.mark.parametrize("without", ["nothing", "rivalry"])
+def test_two_tracks_point_by_the_posterior_of_their_joint_assignment(without):
+    """Untrained, and looking at one frame, the pointer's logits are those of Gaussian displacements."""
+    weights, cost = weights_of_two_tracks(without)
     # s = 1/2 is a unit variance.
-    cost = 0.5 * (y[:, :, 0, :, None] - z[:, :, 1, None]).square().sum(-1)
     straight, crossed = cost[..., 0, 0] + cost[..., 1, 1], cost[..., 0, 1] + cost[..., 1, 0]
     expected = torch.sigmoid(crossed - straight).numpy()
     for track in range(2):
         # The sharpness was initialised in single precision.
         assert weights[..., track, track].numpy() == pytest.approx(expected, abs=1e-7)
+
+
+def test_without_division_each_track_points_by_its_own_likelihood():
+    weights, cost = weights_of_two_tracks("division")
+    likelihood = torch.exp(-cost)
+    expected = likelihood / likelihood.sum(-1, keepdim=True)
+    assert weights.numpy() == pytest.approx(expected.numpy(), abs=1e-7)
+    # So that both can take one detection, as none can whose odds are divided.
+    assert (weights.sum(-2) - 1).abs().amax() > 0.3
+    assert weights_of_two_tracks("nothing")[0].sum(-2).numpy() == pytest.approx(1)
+
+
+def test_without_geometry_an_untrained_pointer_knows_no_detection_from_another():
+    assert weights_of_two_tracks("geometry")[0].numpy() == pytest.approx(0.5)
+
+
+def test_without_a_part_a_network_begins_with_the_same_parameters():
+    whole = Transformer(make_network().architecture, 2, seed=5).state_dict()
+    for without in WITHOUT:
+        partial = Transformer(make_network(without=without).architecture, 2, seed=5).state_dict()
+        assert partial.keys() == whole.keys()
+        assert all(torch.equal(partial[name], whole[name]) for name in whole), without
+
+
+def test_without_rivalry_tracks_are_others_only_where_they_meet_rivals():
+    z, start = make_scene(1)
+    tracks = [make_network(1, without=without).track(z, start) for without in ("nothing", "rivalry")]
+    assert torch.equal(*tracks)
+    z, start = make_scene(2)
+    tracks = [make_network(2, without=without).track(z, start) for without in ("nothing", "rivalry")]
+    assert (tracks[0] - tracks[1]).abs().amax() > 0.1
 
 
 @pytest.mark.parametrize("particles", [1, 2, 3])
@@ -284,8 +345,9 @@ def test_tracks_do_not_depend_on_how_many_frames_are_encoded_at_a_time(frames_at
     assert network.track(z, start, frames_at_a_time).numpy() == pytest.approx(expected, abs=1e-5)
 
 
-def test_translating_the_scene_translates_the_tracks_exactly():
-    network = make_network()
+@pytest.mark.parametrize("without", WITHOUT)
+def test_translating_the_scene_translates_the_tracks_exactly(without):
+    network = make_network(without=without)
     # Multiples of 2^-20, so that no sum or mean of two of them is rounded.
     z, start = (torch.round(x * 2**20) / 2**20 for x in make_scene())
     shift = torch.tensor([1024.0, -768.5], dtype=torch.float64)
@@ -397,6 +459,7 @@ def test_linear_maps_in_bfloat16_move_tracks_by_its_rounding():
         ({"heads": 3}, "dimension 8 is not a multiple of heads 3"),
         ({"pointers": 5}, "dimension 8 is not a multiple of pointers 5"),
         ({"encoder_lookback": 0}, "encoder_lookback is 0"),
+        ({"without": "heads"}, "without is 'heads'; it must be nothing or geometry or rivalry or division"),
     ],
 )
 def test_impossible_sizes_are_refused(change, words):

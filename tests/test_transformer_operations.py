@@ -209,6 +209,21 @@ def test_the_whole_network_is_counted_as_by_hand():
     assert of_forward(4) == (2 * macs + elementwise, macs)
 
 
+def test_what_is_left_out_is_not_counted():
+    N, heads, pointers = 2, ARCHITECTURE.heads, ARCHITECTURE.pointers
+    L = 4 * N
+    tracks = 2 * L * heads + L * pointers
+    # The odds, the softmax over a frame's detections, each frame's share.
+    division = pointers * L * (L // N * (N - 1) + L * 1 + L // N * softmax(1, N) + L * 1)
+    # Away from the others, as in the whole network, and the step of each query.
+    rivalry = 2 * (4 * N * N * 2) + 4 * N * N * (2 + 2 + 1 + 1) + softmax(L, N)
+    rivalry += L * (2 + 2 + 1 + (1 + 2 + 2) + (1 + 1 + 2)) + tracks * (2 + 2)
+    # In each query the direction plus twice the sharpness times the place.
+    geometry = rivalry + (4 * L * heads + tracks) * (1 + 2 + 2)
+    for without, saved in {"division": division, "rivalry": rivalry, "geometry": geometry}.items():
+        assert of_forward(4).flops - of_forward(4, without=without).flops == saved, without
+
+
 def test_the_multiplications_are_those_of_torchs_own_counter():
     scene = torch.rand(1, 1, 4, 2, 2)
     network = Transformer(ARCHITECTURE, 1).requires_grad_(False)
@@ -260,7 +275,7 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
     path = tmp_path / "operations.parquet"
     names = ("particles", "frames", "dimension", "heads", "encoder_layers", "decoder_layers")
     flags = [f"--{name.replace('_', '-')}={getattr(ARCHITECTURE, name)}" for name in names]
-    flags += ["--network=geometric", "--feedforward=24", "--pointers=2", "--together=3"]
+    flags += ["--network=geometric", "--feedforward=24", "--pointers=2", "--without=nothing", "--together=3"]
     flags += ["--lookbacks", "2", "1"]
     result = run_script("count_transformer.py", *flags, "--output", path)
     assert result.returncode == 0, result.stderr
@@ -281,5 +296,5 @@ def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
 
 def test_heads_that_do_not_divide_the_dimension_are_refused(refusal, tmp_path):
     flags = "--network geometric --particles 2 --frames 6 --lookbacks 1 --dimension 16 --heads 3"
-    flags += " --encoder-layers 1 --decoder-layers 1 --feedforward 8 --pointers 2"
+    flags += " --encoder-layers 1 --decoder-layers 1 --feedforward 8 --pointers 2 --without nothing"
     assert "heads 3" in refusal("count_transformer.py", *flags.split(), output=tmp_path / "t.parquet")

@@ -32,10 +32,15 @@ training would have both take the same one, and they would stay together.
 
 Where the whole sequence is seen (network.py), detections of later frames are forgotten as those of earlier
 ones are: the term is −a_i |t_i − t_j|.
+
+So that each of its parts can be judged, a network can be made without it. Without geometry, no position
+enters a weight: g, s and the rivalry are gone, and tokens know of positions only by the displacements that
+they took. Without rivalry, c_i = 0. Without division, each track weighs detections by the softmax of its own
+ℓ_p. The parameters are the same in number and begin the same; those of the missing part go unused.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import reduce
 from typing import ClassVar
 
@@ -46,6 +51,9 @@ from torch.nn import functional
 
 from mpt.transformer import network
 from mpt.transformer.network import WHOLE, Cache, FeedForward, IncrementalDecoding, Linear, Network, normalise
+
+NOTHING, GEOMETRY, RIVALRY, DIVISION = "nothing", "geometry", "rivalry", "division"
+WITHOUT = (NOTHING, GEOMETRY, RIVALRY, DIVISION)
 
 # Per frame; the fastest tells neighbouring frames apart, the slowest turns once in 128 frames.
 _FREQUENCIES = tuple(math.pi / 2**n for n in range(7))
@@ -66,10 +74,16 @@ _SATURATION = 3.0
 
 @dataclass(frozen=True)
 class Architecture(network.Architecture):
-    """The size of a geometric network; pointers is the number of pointer heads that share the output."""
+    """The size of a geometric network; pointers is the number of pointer heads that share the output.
+
+    without: the part that is left out, one of WITHOUT.
+    """
 
     pointers: int
+    _: KW_ONLY
+    without: str = NOTHING
 
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {**network.Architecture.CHOICES, "without": WITHOUT}
     DIVISORS: ClassVar[tuple[str, ...]] = ("heads", "pointers")
 
 
@@ -113,14 +127,23 @@ class _GeometricQuery(nn.Module):
     """Queries (R, B, heads, L, width) whose product with keys gives the logits of the module's docstring.
 
     With `same_track` an amplitude is added where two tokens are of the same track, the same for all tracks;
-    otherwise, with `rivalry`, the term of the other tracks.
+    otherwise, with `rivalry`, the term of the other tracks. `without` is the network's.
     """
 
     def __init__(
-        self, dimension, heads, forgetting, generators, *, same_track=False, rivalry=False, scale=0.5
+        self,
+        dimension,
+        heads,
+        forgetting,
+        generators,
+        without,
+        *,
+        same_track=False,
+        rivalry=False,
+        scale=0.5,
     ):
         super().__init__()
-        self.heads, self.size = heads, dimension // heads
+        self.heads, self.size, self.without = heads, dimension // heads, without
         self.sizes = (2 * len(_FREQUENCIES), self.size, 2, 2, int(same_track), int(rivalry))
         waves, content, direction, rates, same, rival = torch.zeros(heads, sum(self.sizes)).split(
             self.sizes, -1
@@ -139,13 +162,9 @@ class _GeometricQuery(nn.Module):
         waves, content, direction, rates, same, rivalry = raw.split(self.sizes, -1)
         sharpness, forgetting = functional.softplus(rates).split(1, -1)
         waves = torch.view_as_complex(waves.unflatten(-1, (-1, 2)).contiguous()) * places.phase
-        place = places.positions[:, :, None]
-        if rivalry.shape[-1]:
-            place = place + rivalry * places.away
         parts = [
             content / math.sqrt(self.size),
-            direction + 2 * sharpness * place,
-            -sharpness,
+            *self._toward(places, direction, sharpness, rivalry),
             forgetting,
             torch.view_as_real(waves).flatten(-2),
         ]
@@ -153,14 +172,24 @@ class _GeometricQuery(nn.Module):
             parts.append(same * places.tracks)
         return torch.cat(parts, -1)
 
+    def _toward(self, places: _Places, direction, sharpness, rivalry) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what is multiplied with a key's position and with its square."""
+        if self.without == GEOMETRY:
+            return torch.zeros_like(direction), torch.zeros_like(sharpness)
+        place = places.positions[:, :, None]
+        if rivalry.shape[-1] and self.without != RIVALRY:
+            place = place + rivalry * places.away
+        return direction + 2 * sharpness * place, -sharpness
+
 
 class _Attention(nn.Module):
     """Multi-head attention by content and geometry that returns values and displacements, mapped to d."""
 
-    def __init__(self, dimension: int, heads: int, generators, whole: bool = False, **terms):
+    def __init__(self, size: Architecture, generators, whole: bool = False, **terms):
         super().__init__()
+        dimension, heads = size.dimension, size.heads
         self.heads, self.size, self.whole = heads, dimension // heads, whole
-        self.query = _GeometricQuery(dimension, heads, _FORGETTING, generators, **terms)
+        self.query = _GeometricQuery(dimension, heads, _FORGETTING, generators, size.without, **terms)
         self.key_value = Linear(dimension, 2 * self.size, 1.0, generators)
         # Of each head: the value, the displacement and the logarithm of its square.
         self.out = Linear(dimension + 3 * heads, dimension, 0.5, generators)
@@ -190,11 +219,13 @@ class _Attention(nn.Module):
 class _Pointer(nn.Module):
     """The output: the last position plus a convex combination of the displacements to detections."""
 
-    def __init__(self, dimension: int, pointers: int, generators, whole: bool = False):
+    def __init__(self, size: Architecture, generators):
         super().__init__()
-        self.pointers, self.size, self.whole = pointers, dimension // pointers, whole
+        dimension, pointers = size.dimension, size.pointers
+        self.pointers, self.size, self.whole = pointers, dimension // pointers, size.encoder_sees == WHOLE
+        self.divides = size.without != DIVISION
         self.query = _GeometricQuery(
-            dimension, pointers, _POINTER_FORGETTING, generators, rivalry=True, scale=0.1
+            dimension, pointers, _POINTER_FORGETTING, generators, size.without, rivalry=True, scale=0.1
         )
         self.key = Linear(dimension, self.size, 1.0, generators)
         self.gate_share = Linear(dimension, 2 * pointers, 0.1, generators)
@@ -219,7 +250,8 @@ class _Pointer(nn.Module):
             place_time = slice(self.size, self.size + 4)
             itself = (queries[..., place_time] * places.keys[:, :, None, :, :4]).sum(-1, keepdim=True)
             logits = logits - itself.flatten(0, 1)
-        pointed = _product(_divided(logits, tracks, mask), values)
+        weights = _divided(logits, tracks, mask) if self.divides and tracks > 1 else _shared(logits, mask)
+        pointed = _product(weights, values)
         place, other = pointed.unflatten(0, x.shape[:2]).tensor_split((2,), -1)
         gate, share = self.gate_share(normalise(x)).unflatten(-1, (2, -1)).permute(3, 0, 1, 4, 2)
         share = share.softmax(2)[..., None]
@@ -227,10 +259,13 @@ class _Pointer(nn.Module):
         return places.positions + (share * moves).sum(2), (share * other).sum(2)
 
 
+def _shared(logits: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Return weights of logits (R·B, pointers, D·N, W·N), each track's by itself."""
+    return (logits if mask is None else logits.masked_fill(~mask, -torch.inf)).softmax(-1)
+
+
 def _divided(logits: torch.Tensor, tracks: int, mask: torch.Tensor | None) -> torch.Tensor:
     """Return weights of logits (R·B, pointers, D·N, W·N): each frame's share, divided by the odds."""
-    if tracks == 1:
-        return (logits if mask is None else logits.masked_fill(~mask, -torch.inf)).softmax(-1)
     # Frames last: torch is slow along an axis that is as short as the detections of a frame are few.
     each = logits.unflatten(-1, (-1, tracks)).transpose(-1, -2).contiguous()
     seen = each
@@ -276,7 +311,7 @@ class _EncoderLayer(nn.Module):
     def __init__(self, size: Architecture, generators):
         super().__init__()
         whole = size.encoder_sees == WHOLE
-        self.attention = _Attention(size.dimension, size.heads, generators, whole)
+        self.attention = _Attention(size, generators, whole)
         self.feed_forward = FeedForward(size.dimension, size.feedforward, generators)
 
 
@@ -284,8 +319,8 @@ class _DecoderLayer(nn.Module):
     def __init__(self, size: Architecture, generators):
         super().__init__()
         whole = size.encoder_sees == WHOLE
-        self.attention = _Attention(size.dimension, size.heads, generators, same_track=True)
-        self.cross_attention = _Attention(size.dimension, size.heads, generators, whole, rivalry=True)
+        self.attention = _Attention(size, generators, same_track=True)
+        self.cross_attention = _Attention(size, generators, whole, rivalry=True)
         self.feed_forward = FeedForward(size.dimension, size.feedforward, generators)
 
 
@@ -302,7 +337,7 @@ class Transformer(Network):
         self.tokens = nn.Parameter(_TOKEN_SCALE * torch.stack(tokens))
         self.encoder = nn.ModuleList([_EncoderLayer(size, generators) for _ in range(size.encoder_layers)])
         self.decoder = nn.ModuleList([_DecoderLayer(size, generators) for _ in range(size.decoder_layers)])
-        self.pointer = _Pointer(size.dimension, size.pointers, generators, size.encoder_sees == WHOLE)
+        self.pointer = _Pointer(size, generators)
 
     @staticmethod
     def unit_of_length(sequences) -> np.ndarray:

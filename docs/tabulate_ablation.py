@@ -1,0 +1,84 @@
+"""Write the table of docs/ablation.md from what the studies of examples/ablation.yaml drew.
+
+python docs/tabulate_ablation.py FIGURE.csv …: a block of rows for each figure, in the order given.
+Untrained is what a curve has at 0 epochs, trained what it has at its last.
+"""
+
+import argparse
+import csv
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parent / "ablation.md"
+BEGIN, END = "<!-- ablation: python docs/tabulate_ablation.py -->", "<!-- end of ablation -->"
+SCORES = {"jaccard": "JC", "position_error": "position error", "idf1": "IDF1", "own_particle": "own particle"}
+STATES = ("untrained", "trained")
+
+
+def table(figures: list[Path]) -> str:
+    """Return the table as Markdown, from the csv of figures of scores over epochs.
+
+    Raises ValueError if a figure lacks one of SCORES, or a curve a point at 0 epochs.
+    """
+    heads = ["scene", "network", *(f"{words}, {state}" for words in SCORES.values() for state in STATES)]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    for figure in figures:
+        with figure.open(newline="", encoding="utf-8") as file:
+            points = list(csv.DictReader(file))
+        scene = _scene(points[0]["dataset"])
+        for label in dict.fromkeys(point["label"] for point in points):
+            cells = [scene, label.removesuffix(", without = nothing")]
+            for score in SCORES:
+                curve = {
+                    float(point["x"]): point
+                    for point in points
+                    if (point["label"], point["score"]) == (label, score)
+                }
+                if 0 not in curve:
+                    raise ValueError(f"{figure}: {label} has no {score} at 0 epochs")
+                cells += _cells(curve[0], curve[max(curve)])
+            lines.append(_row(cells))
+    return "\n".join(lines)
+
+
+def filled(text: str, made: str) -> str:
+    """Return the page with the table between its marks; raises ValueError if it lacks them."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{PAGE.name} lacks {BEGIN} or {END}")
+    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
+
+
+def _cells(untrained: dict, trained: dict) -> tuple[str, str]:
+    # What has no training is the same tracker at each number of epochs.
+    first = "–" if untrained["tracker"] == trained["tracker"] else _interval(untrained)
+    return first, _interval(trained)
+
+
+def _interval(point: dict) -> str:
+    mean, low, high = (float(point[key]) for key in ("mean", "low", "high"))
+    return f"{mean:.3f} ± {(high - low) / 2:.3f}"
+
+
+def _scene(dataset: str) -> str:
+    found = re.match(r"T(\d+)_sigma([\d.]+)", dataset)
+    if not found:
+        raise ValueError(f"{dataset}: not the name of a test set")
+    return f"T = {found[1]}, σ = {found[2]}"
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Fill the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("figures", type=Path, nargs="+", metavar="FIGURE.csv")
+    figures = parser.parse_args().figures
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), table(figures)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
