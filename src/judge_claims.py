@@ -11,7 +11,7 @@ import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, json_value, output_file, run
 from mpt.judgement import report, verdicts
-from mpt.tables.files import TableReader, TableWriter, write_csv
+from mpt.tables.files import TableReader, TableWriter, with_nulls, write_csv
 from mpt.tables.operations import OPERATIONS
 from mpt.tables.scores import read_tracker_scores
 from mpt.tables.verdicts import claims_table
@@ -120,11 +120,9 @@ def read_operations(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _column(values: list) -> np.ndarray:
-    """Return the values of a column, NaN and None masked."""
-    lacking = [value is None for value in values]
-    if any(lacking):
-        return np.ma.array([0 if value is None else value for value in values], mask=lacking)
-    return np.ma.masked_invalid(values) if isinstance(values[0], float) else np.array(values)
+    """Return the values of a column, in which None and NaN are null."""
+    column = with_nulls(values)
+    return np.ma.masked_invalid(column) if column.dtype.kind == "f" else column
 
 
 if __name__ == "__main__":

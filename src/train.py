@@ -29,14 +29,15 @@ from mpt.transformer.checkpoint import Checkpoint
 from mpt.transformer.devices import DEVICES, PRECISIONS, choose_device
 from mpt.transformer.model_file import save_model
 from mpt.transformer.network import ENCODER_SEES
-from mpt.transformer.networks import NETWORKS
+from mpt.transformer.networks import GEOMETRIC, NETWORKS, own_sizes
 from mpt.transformer.plain import HEADS, TIME_EMBEDDINGS
 from mpt.transformer.report import Report, learning_curve_rows, write_learning_curve
 from mpt.transformer.training import AUGMENTATIONS, MODES, Divergence, Schedule, Training, closed_loop_scores
 from mpt.transformer.training_set import TABLES, UNLIMITED, TrainingSet
 
 # What one network has and another has not; required with it, refused with another.
-OWN_FLAGS = {"geometric": ("pointers", "association_weight"), "plain": ("head", "time_embedding")}
+OWN_FLAGS = {name: own_sizes(name) for name in NETWORKS}
+OWN_FLAGS[GEOMETRIC] += ("association_weight",)
 
 
 def main() -> None:

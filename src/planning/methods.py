@@ -4,6 +4,7 @@ A method that needs training has two kinds of options more: those of its trainin
 share (the section training_data), and those of its training (the section training, then its own).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -69,6 +70,11 @@ class Method:
     def is_trained(self) -> bool:
         """Whether it tracks with a model."""
         return self.training_script is not None
+
+    @property
+    def word(self) -> str:
+        """What texts call it: its label up to the subscript or the options that tell its curves apart."""
+        return re.split(r"_?\{", self.label)[0] or self.name
 
     @property
     def defaults(self) -> dict[str, Any]:
