@@ -14,7 +14,7 @@ from mpt.judgement import report, verdicts
 from mpt.tables.files import TableReader, TableWriter, with_nulls, write_csv
 from mpt.tables.operations import OPERATIONS
 from mpt.tables.scores import read_tracker_scores
-from mpt.tables.verdicts import claims_table
+from mpt.tables.verdicts import verdicts_table
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     rows = judge_claims(ledger=arguments.ledger, scores=arguments.scores, operations=arguments.operations)
-    write_claims(arguments.output, arguments.ledger, rows)
+    write_verdicts(arguments.output, arguments.ledger, rows)
     write_csv(arguments.output, arguments.csv)
     text = report.in_words(arguments.ledger, rows, verdicts.controls(arguments.ledger))
     arguments.markdown.write_text(text, encoding="utf-8")
@@ -79,9 +79,9 @@ def columns_of(rows: Sequence[dict], names: Sequence[str]) -> dict[str, np.ndarr
     return {name: _column([row[name] for row in rows]) for name in names}
 
 
-def write_claims(path: Path, ledger: Mapping, rows: Sequence[dict]) -> None:
-    """Write the rows of judge_claims as the table of claims."""
-    table = claims_table(verdicts.controls(ledger))
+def write_verdicts(path: Path, ledger: Mapping, rows: Sequence[dict]) -> None:
+    """Write the rows of judge_claims as the table of verdicts."""
+    table = verdicts_table(verdicts.controls(ledger))
     with TableWriter(path, table, ledger) as writer:
         writer.write(columns_of(rows, table.schema.names))
 

@@ -1,6 +1,6 @@
 """What a config declares of a way to track: its script, its options, how it is named, labelled and drawn.
 
-A method that needs training has two kinds of options more: those of its training data, which all such methods
+A method that needs training has two more kinds of options: those of its training data, which all such methods
 share (the section training_data), and those of its training (the section training, then its own).
 """
 
@@ -30,7 +30,7 @@ KINDS = (
     "scale",
     "positive",
     "fraction",
-    "half_width",
+    "confinement",
     "text",
 )
 DATASET_SYMBOLS = {"frames": "T", "measurement_noise": "σ", "process_noise": "μ", "particles": "N"}
