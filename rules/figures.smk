@@ -37,7 +37,9 @@ def drawing_flags(wildcards) -> str:
 def operations_drawing_flags(wildcards) -> str:
     said = {
         "title": CONFIG["operation_counts"][wildcards.operations]["title"],
-        "names": json.dumps({name: PLAN.methods[name].word for name in counted_methods(wildcards.operations)}),
+        "names": json.dumps(
+            {name: PLAN.methods[name].word for name in counted_methods(wildcards.operations)}
+        ),
     }
     return flags(said | style_flags())
 
