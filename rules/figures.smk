@@ -35,7 +35,13 @@ def drawing_flags(wildcards) -> str:
 
 
 def operations_drawing_flags(wildcards) -> str:
-    return flags({"title": CONFIG["operation_counts"][wildcards.operations]["title"]} | style_flags())
+    said = {
+        "title": CONFIG["operation_counts"][wildcards.operations]["title"],
+        "names": json.dumps(
+            {name: PLAN.methods[name].word for name in counted_methods(wildcards.operations)}
+        ),
+    }
+    return flags(said | style_flags())
 
 
 def style_flags() -> dict:

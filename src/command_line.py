@@ -195,9 +195,7 @@ def existing_directory(text: str) -> Path:
 
 def output_file(text: str) -> Path:
     """Parse the path of a file to write: nothing, or a file that may be replaced."""
-    path = Path(text)
-    if not text:
-        raise argparse.ArgumentTypeError("a path is empty")
+    path = _named(text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: is a directory, not a file")
     if path.exists() and not path.is_file():
@@ -207,12 +205,16 @@ def output_file(text: str) -> Path:
 
 def output_directory(text: str) -> Path:
     """Parse the path of a directory to write files in; it need not be there."""
-    path = Path(text)
-    if not text:
-        raise argparse.ArgumentTypeError("a path is empty")
+    path = _named(text)
     if path.exists() and not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: is no directory")
     return path
+
+
+def _named(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("a path is empty")
+    return Path(text)
 
 
 def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:

@@ -21,7 +21,7 @@ from mpt.judgement.agreement import DIFFERENT, ONLY_FIRST, ONLY_SECOND, SAME, ST
 from mpt.tables.curves import CURVES
 from mpt.tables.files import Table, TableReader, column_names, with_columns
 from mpt.tables.operations import OPERATIONS
-from mpt.tables.verdicts import claim_controls, claims_table
+from mpt.tables.verdicts import claim_controls, verdicts_table
 
 # Lines of a list of differences; more are counted.
 LISTED = 25
@@ -94,7 +94,7 @@ def compare(first: Path, second: Path) -> tuple[dict[str, list[Pair]], dict[str,
 
 COMPARISONS = {
     CURVES.name: agreement.compare_curves,
-    "claims": agreement.compare_verdicts,
+    "verdicts": agreement.compare_verdicts,
     OPERATIONS.name: agreement.compare_operations,
 }
 
@@ -150,13 +150,13 @@ def _tables(directory: Path) -> dict[str, Table]:
     for path in [directory / "claims.parquet", *sorted((directory / "figures").glob("*.parquet"))]:
         if path.exists():
             names = column_names(path)
-            for table in (claims_table(claim_controls(names)), CURVES, OPERATIONS):
+            for table in (verdicts_table(claim_controls(names)), CURVES, OPERATIONS):
                 if set(table.key) <= set(names):
                     # A run of an earlier version may lack columns that no comparison needs.
                     found[path.relative_to(directory).with_suffix("").as_posix()] = with_columns(table, names)
                     break
             else:
-                raise InputError(f"{path}: is no table of curves, claims or operations")
+                raise InputError(f"{path}: is no table of curves, verdicts or operations")
     return found
 
 

@@ -10,19 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from command_line import (
-    ArgumentParser,
-    int_at_least,
-    non_negative_float,
-    output_file,
-    positive_float,
-    positive_int,
-    run,
-)
+from command_line import ArgumentParser, non_negative_float, positive_float, positive_int, run
+from counting_flags import add_counting_flags
 from mpt.operations.mht_counts import measure
-from mpt.tables.files import TableWriter
+from mpt.tables.files import TableWriter, with_nulls
 from mpt.tables.operations import OPERATIONS
 from mpt.trackers import mht
 
@@ -30,19 +21,11 @@ SOURCES = {"papi": "hardware counters", "emulated": "emulation"}
 
 
 def main() -> None:
-    """Read the flags, then profile."""
+    """Read the flags, count and time each solver at each lookback, write the table."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--particles", type=positive_int, required=True, metavar="N", help="particles, and so tracks")
-    add("--frames", type=int_at_least(2), required=True, metavar="T", help="frames of a sequence")
-    add("--lookbacks", type=positive_int, nargs="+", required=True, metavar="K", help="in frames")
-    add(
-        "--solvers",
-        choices=mht.SOLVERS,
-        nargs="+",
-        required=True,
-        help="as of track_mht.py",
-    )
+    add_counting_flags(parser)
+    add("--solvers", choices=mht.SOLVERS, nargs="+", required=True, help="as of track_mht.py")
     add("--process-noise", type=non_negative_float, required=True, metavar="mu", help="length per frame")
     add("--measurement-noise", type=positive_float, required=True, metavar="sigma", help="length")
     add("--initial-spread", type=non_negative_float, required=True, metavar="s0", help="length")
@@ -52,9 +35,8 @@ def main() -> None:
         type=positive_int,
         default=10,
         metavar="B",
-        help="timed and counted at once; default 10",
+        help="timed and counted at once, default 10",
     )
-    add("--output", type=output_file, required=True, metavar="F", help="the table of operations")
     count_operations(**vars(parser.parse_args()))
 
 
@@ -80,13 +62,7 @@ def count_operations(
     parameters = {"tracker": "mht", **scene, "sequences": sequences, "refused_sources": refused}
     columns = dict(zip(OPERATIONS.schema.names, zip(*rows, strict=True), strict=True))
     with TableWriter(output, OPERATIONS, parameters) as writer:
-        writer.write({name: nullable(column) for name, column in columns.items()})
-
-
-def nullable(values: Sequence) -> np.ma.MaskedArray:
-    """Return an array in which None is masked."""
-    missing = [value is None for value in values]
-    return np.ma.array([0 if value is None else value for value in values], mask=missing)
+        writer.write({name: with_nulls(column) for name, column in columns.items()})
 
 
 if __name__ == "__main__":

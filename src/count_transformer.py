@@ -14,24 +14,22 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from command_line import ArgumentParser, InputError, int_at_least, output_file, positive_int, run
+from command_line import ArgumentParser, InputError, positive_int, run
+from counting_flags import add_counting_flags
 from mpt.operations.timing import processor_seconds
 from mpt.operations.transformer import incremental, re_encoded, track_by_re_encoding, track_frame_by_frame
 from mpt.tables.files import TableWriter
 from mpt.tables.operations import OPERATIONS
 from mpt.transformer.geometric import WITHOUT
 from mpt.transformer.network import PAST, Architecture, Network
-from mpt.transformer.networks import NETWORKS, make_network
+from mpt.transformer.networks import NETWORKS, make_network, own_sizes
 from mpt.transformer.plain import HEADS, TIME_EMBEDDINGS
 
 VARIANTS = {
     "incremental": (incremental, track_frame_by_frame),
     "re_encoded": (re_encoded, track_by_re_encoding),
 }
-
-
-# Of the architecture: what one network has and another has not.
-OWN_SIZES = {"geometric": ("pointers", "without"), "plain": ("head", "time_embedding")}
+# Of the architecture, what every network has.
 SIZES = ("dimension", "heads", "encoder_layers", "decoder_layers", "feedforward")
 
 
@@ -40,9 +38,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--network", choices=NETWORKS, required=True, help="plain: the paper's; geometric: ours")
-    add("--particles", type=positive_int, required=True, metavar="N", help="particles, and so tracks")
-    add("--frames", type=int_at_least(2), required=True, metavar="T", help="frames of a sequence")
-    add("--lookbacks", type=positive_int, nargs="+", required=True, metavar="K", help="K_E = K_D, in frames")
+    add_counting_flags(parser)
     add("--dimension", type=positive_int, required=True, metavar="d", help="width of a token")
     add("--heads", type=positive_int, required=True, metavar="n", help="attention heads")
     add("--encoder-layers", type=positive_int, required=True, metavar="n", help="layers of the encoder")
@@ -61,7 +57,6 @@ def main() -> None:
         metavar="B",
         help="sequences timed at once, besides one by itself; default 100",
     )
-    add("--output", type=output_file, required=True, metavar="F", help="the table of operations")
     count_operations(**vars(parser.parse_args()))
 
 
@@ -69,14 +64,14 @@ def count_operations(
     *, network: str, particles: int, frames: int, lookbacks: list[int], together: int, output: Path, **sizes
 ) -> None:
     """Count, time and write the table; arguments as the flags, sizes those of the architecture."""
-    own = set(SIZES) | set(OWN_SIZES[network])
+    own = (*SIZES, *own_sizes(network))
     if given := [name for name, value in sizes.items() if name not in own and value is not None]:
         raise InputError(f"--{given[0].replace('_', '-')}: not of the {network} network")
     if lacking := [name for name in own if sizes.get(name) is None]:
         raise InputError(f"the {network} network needs --{min(lacking).replace('_', '-')}")
     torch.set_num_threads(1)
     architecture = {"particles": particles, "frames": frames}
-    architecture |= {name: sizes[name] for name in (*SIZES, *OWN_SIZES[network])}
+    architecture |= {name: sizes[name] for name in own}
     rows = []
     for variant, (count, track) in VARIANTS.items():
         for K in sorted(set(lookbacks)):

@@ -6,6 +6,7 @@ Thin lines grow as the paper states. Only their slope means anything: they are s
 of what the paper describes, as the figure says.
 """
 
+from collections.abc import Mapping
 from math import factorial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import pictures
-from command_line import ArgumentParser, existing_file, run
+from command_line import ArgumentParser, existing_file, json_value, run
 from mpt.drawing.figures import Line, draw_operations
 from mpt.drawing.style import Styles
 from mpt.judgement.fits import crossing, growth
@@ -28,7 +29,6 @@ VARIANTS = {
     "incremental": "",
     "re_encoded": ", encoded anew",
 }
-NAMES = {"mht": "MHT", "plain": "transformer"}
 # Variants whose operations multiply with each frame of lookback; those of the others grow as a power of it.
 OF_HYPOTHESES = ("enumerate", "refilter", "assignment")
 # What the paper describes: through the last point of these goes the growth that it states.
@@ -43,24 +43,35 @@ def main() -> None:
     parser.add_argument(
         "--table", type=existing_file, required=True, metavar="F", help="of tabulate_operations.py"
     )
+    parser.add_argument(
+        "--names",
+        type=json_value,
+        default={},
+        metavar="JSON",
+        help='what curves call a method: {"mht": "MHT"}; by default its own name',
+    )
     pictures.add_flags(parser)
     arguments = parser.parse_args()
-    figure = draw(arguments.table, arguments.title, Styles(arguments.styles))
+    figure = draw(arguments.table, arguments.title, Styles(arguments.styles), arguments.names)
     pictures.save(figure, arguments.output, arguments.dots_per_inch)
 
 
-def draw(table: Path, title: str, styles: Styles) -> Figure:
-    """Draw a table of operations."""
+def draw(table: Path, title: str, styles: Styles, names: Mapping[str, str]) -> Figure:
+    """Draw a table of operations; names are what curves call the methods, by default their own."""
     with TableReader(table, OPERATIONS) as reader:
         rows, made_by = reader.read(), reader.parameters
-    operations, seconds = curves(rows, "flops"), curves(rows, "seconds")
+    operations, seconds = curves(rows, "flops", names), curves(rows, "seconds", names)
     laws = {
         line.label: law(line, variant)
         for (_, variant), line in operations.items()
         if len(line.x) >= LEAST_POINTS
     }
-    together = [*curves(rows, "seconds_together").values(), *curves(rows, "gpu_seconds_together").values()]
-    guided, stated = guides(operations, made_by)
+    together = [
+        line
+        for measure in ("seconds_together", "gpu_seconds_together")
+        for line in curves(rows, measure, names).values()
+    ]
+    guided, stated = guides(operations, made_by, names)
     crossed = crossings(operations)
     notes = {"flops": [f"no crossing up to $K={rows['K'].max()}$"]}
     if any(crossed):
@@ -82,7 +93,9 @@ def draw(table: Path, title: str, styles: Styles) -> Figure:
     )
 
 
-def curves(rows: dict[str, np.ndarray], measure: str) -> dict[tuple[str, str], Line]:
+def curves(
+    rows: dict[str, np.ndarray], measure: str, names: Mapping[str, str]
+) -> dict[tuple[str, str], Line]:
     """Return the curve of each tracker and variant of which there is one."""
     found = {}
     there = ~np.ma.getmaskarray(rows[measure])
@@ -93,7 +106,7 @@ def curves(rows: dict[str, np.ndarray], measure: str) -> dict[tuple[str, str], L
         chosen = (rows["tracker"] == tracker) & (rows["variant"] == variant) & there
         if chosen.any():
             values = np.asarray(rows[measure][chosen], float)
-            label = NAMES.get(tracker, tracker) + VARIANTS.get(variant, f", {variant}")
+            label = names.get(tracker, tracker) + VARIANTS.get(variant, f", {variant}")
             lookbacks = rows["K"][chosen].astype(float)
             found[tracker, variant] = Line(label, tracker, lookbacks, values, values, values)
     return found
@@ -124,14 +137,16 @@ def crossings(operations: dict[tuple[str, str], Line]) -> list[list[tuple[float,
     return found
 
 
-def guides(operations: dict[tuple[str, str], Line], made_by: dict) -> tuple[list[Line], dict[str, str]]:
+def guides(
+    operations: dict[tuple[str, str], Line], made_by: dict, names: Mapping[str, str]
+) -> tuple[list[Line], dict[str, str]]:
     """Return lines that grow as the paper states for the MHT and for the transformer, and the laws."""
     found, laws = [], {}
     for stated in AS_IN_THE_PAPER:
         for (tracker, variant), line in operations.items():
             if variant != stated:
                 continue
-            label = f"paper, {NAMES.get(tracker, tracker)}"
+            label = f"paper, {names.get(tracker, tracker)}"
             if variant in OF_HYPOTHESES:
                 growth_stated = ": $O(N!^K)$"
                 values = float(factorial(made_by[tracker]["particles"])) ** line.x

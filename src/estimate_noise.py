@@ -67,16 +67,7 @@ def main() -> None:
         help="standard deviation of a particle's drift [length per frame], where known; default: estimated",
     )
     add("--output", type=output_file, required=True, metavar="F.json", help="file to write")
-    flags = parser.parse_args()
-    noise = write_noise(
-        flags.measurements,
-        flags.initial,
-        flags.output,
-        tracks=flags.tracks,
-        truth=flags.truth,
-        lookback=flags.lookback,
-        velocity_spread=flags.velocity_spread,
-    )
+    noise = write_noise(**vars(parser.parse_args()))
     for name, unit in UNITS.items():
         estimate, lower, upper = getattr(noise, name)
         print(f"--{name.replace('_', '-')} {estimate:.4g}    # {lower:.4g} to {upper:.4g} {unit}")

@@ -65,17 +65,7 @@ def main() -> None:
         help="length by which positions are divided, default that of the import",
     )
     add("--output", type=output_file, required=True, metavar="F", help="file to write")
-    flags = parser.parse_args()
-    export_tracks(
-        flags.tracks,
-        flags.measurements,
-        flags.format,
-        flags.output,
-        margins=flags.margins,
-        positions=flags.positions,
-        experiment=flags.experiment,
-        pixel_size=flags.pixel_size,
-    )
+    export_tracks(**vars(parser.parse_args()))
 
 
 def export_tracks(

@@ -11,10 +11,10 @@ import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_file, json_value, output_file, run
 from mpt.judgement import report, verdicts
-from mpt.tables.files import TableReader, TableWriter, write_csv
+from mpt.tables.files import TableReader, TableWriter, with_nulls, write_csv
 from mpt.tables.operations import OPERATIONS
 from mpt.tables.scores import read_tracker_scores
-from mpt.tables.verdicts import claims_table
+from mpt.tables.verdicts import verdicts_table
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     rows = judge_claims(ledger=arguments.ledger, scores=arguments.scores, operations=arguments.operations)
-    write_claims(arguments.output, arguments.ledger, rows)
+    write_verdicts(arguments.output, arguments.ledger, rows)
     write_csv(arguments.output, arguments.csv)
     text = report.in_words(arguments.ledger, rows, verdicts.controls(arguments.ledger))
     arguments.markdown.write_text(text, encoding="utf-8")
@@ -79,9 +79,9 @@ def columns_of(rows: Sequence[dict], names: Sequence[str]) -> dict[str, np.ndarr
     return {name: _column([row[name] for row in rows]) for name in names}
 
 
-def write_claims(path: Path, ledger: Mapping, rows: Sequence[dict]) -> None:
-    """Write the rows of judge_claims as the table of claims."""
-    table = claims_table(verdicts.controls(ledger))
+def write_verdicts(path: Path, ledger: Mapping, rows: Sequence[dict]) -> None:
+    """Write the rows of judge_claims as the table of verdicts."""
+    table = verdicts_table(verdicts.controls(ledger))
     with TableWriter(path, table, ledger) as writer:
         writer.write(columns_of(rows, table.schema.names))
 
@@ -120,11 +120,9 @@ def read_operations(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _column(values: list) -> np.ndarray:
-    """Return the values of a column, NaN and None masked."""
-    lacking = [value is None for value in values]
-    if any(lacking):
-        return np.ma.array([0 if value is None else value for value in values], mask=lacking)
-    return np.ma.masked_invalid(values) if isinstance(values[0], float) else np.array(values)
+    """Return the values of a column, in which None and NaN are null."""
+    column = with_nulls(values)
+    return np.ma.masked_invalid(column) if column.dtype.kind == "f" else column
 
 
 if __name__ == "__main__":

@@ -51,10 +51,16 @@ def main() -> None:
         help="tracks.parquet made from the dataset; several with --tracker and --replicate",
     )
     parser.add_argument(
-        "--tracker", nargs="+", action="extend", metavar="NAME", help="name of each tracks file's tracker"
+        "--tracker",
+        dest="trackers",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="name of each tracks file's tracker",
     )
     parser.add_argument(
         "--replicate",
+        dest="replicates",
         type=non_negative_int,
         nargs="+",
         action="extend",
@@ -68,6 +74,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--tolerance",
+        dest="tolerance_sigmas",
         type=positive_float,
         default=3.0,
         metavar="SIGMAS",
@@ -78,16 +85,7 @@ def main() -> None:
     arguments = parser.parse_args()
     refuse_overwriting([arguments.output], [arguments.truth])
     check_noises(arguments.truth)
-
-    score(
-        truth=arguments.truth,
-        tracks=arguments.tracks,
-        trackers=arguments.tracker,
-        replicates=arguments.replicate,
-        measurements=arguments.measurements,
-        tolerance_sigmas=arguments.tolerance,
-        output=arguments.output,
-    )
+    score(**vars(arguments))
 
 
 def score(

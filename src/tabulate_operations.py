@@ -11,9 +11,7 @@ def main() -> None:
     """Read the flags, write the table twice."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add(
-        "--counts", type=existing_file, nargs="+", required=True, metavar="F", help="of the profiling scripts"
-    )
+    add("--counts", type=existing_file, nargs="+", required=True, metavar="F", help="of the counting scripts")
     add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
     add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
     arguments = parser.parse_args()

@@ -22,10 +22,8 @@ from mpt.judgement.statistics import Interval, interval
 from mpt.judgement.trainings import failed, failure_rate
 from mpt.scoring import definitions
 from mpt.tables.curves import CURVES
-from mpt.tables.files import TableWriter, write_csv
-from mpt.tables.scores import SCORES, read_tracker_scores
-
-SCORE_NAMES = [name for name in SCORES.schema.names if name not in SCORES.key]
+from mpt.tables.files import TableWriter, with_nulls, write_csv
+from mpt.tables.scores import read_tracker_scores
 
 # Of a fitted law, enough for a smooth line.
 DRAWN_POINTS = 50
@@ -51,10 +49,10 @@ def main() -> None:
         help='[{"label": …, "method": …, "fit": null | "scaling_law", "points": [[x, dataset, tracker]…]}…], '
         "or - for stdin",
     )
-    add("--columns", choices=SCORE_NAMES, nargs="+", required=True, help="the scores to tabulate")
+    add("--columns", choices=definitions.SCORES, nargs="+", required=True, help="the scores to tabulate")
     add(
         "--failed-score",
-        choices=SCORE_NAMES,
+        choices=definitions.SCORES,
         help="the score by which a training fails, with --below-median-by (default: it is not told)",
     )
     add(
@@ -68,16 +66,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if (arguments.failed_score is None) != (arguments.below_median_by is None):
         raise InputError("--failed-score and --below-median-by are given together or not at all")
-
-    tabulate_scores(
-        scores=arguments.scores,
-        curves=arguments.curves,
-        columns=arguments.columns,
-        output=arguments.output,
-        failed_score=arguments.failed_score,
-        below_median_by=arguments.below_median_by,
-    )
-    write_csv(arguments.output, arguments.csv)
+    csv = vars(arguments).pop("csv")
+    tabulate_scores(**vars(arguments))
+    write_csv(arguments.output, csv)
 
 
 def tabulate_scores(
@@ -135,7 +126,7 @@ def tabulate_scores(
             rows += _fitted(name, len(curves) + number, curve, x, law)
     parameters = {"columns": columns, "laws": laws}
     with TableWriter(output, CURVES, parameters) as writer:
-        writer.write({name: _column([row[name] for row in rows]) for name in CURVES.schema.names})
+        writer.write({name: with_nulls([row[name] for row in rows]) for name in CURVES.schema.names})
 
 
 def _failures(scores: np.ndarray, name: str, below_median_by: float) -> dict:
@@ -145,13 +136,6 @@ def _failures(scores: np.ndarray, name: str, below_median_by: float) -> dict:
     bad = failed(scores, below_median_by, definitions.SCORES[name].better)
     rate = failure_rate(int(bad.sum()), len(bad))
     return {"failed": rate.failed, "failed_low": rate.low, "failed_high": rate.high}
-
-
-def _column(values: list) -> np.ndarray:
-    missing = [value is None for value in values]
-    if any(missing):
-        return np.ma.array([0 if value is None else value for value in values], mask=missing)
-    return np.array(values)
 
 
 def _point(

@@ -30,14 +30,15 @@ from mpt.transformer.devices import DEVICES, PRECISIONS, choose_device
 from mpt.transformer.geometric import WITHOUT
 from mpt.transformer.model_file import save_model
 from mpt.transformer.network import ENCODER_SEES
-from mpt.transformer.networks import NETWORKS
+from mpt.transformer.networks import GEOMETRIC, NETWORKS, own_sizes
 from mpt.transformer.plain import HEADS, TIME_EMBEDDINGS
 from mpt.transformer.report import Report, learning_curve_rows, write_learning_curve
 from mpt.transformer.training import AUGMENTATIONS, MODES, Divergence, Schedule, Training, closed_loop_scores
 from mpt.transformer.training_set import TABLES, UNLIMITED, TrainingSet
 
 # What one network has and another has not; required with it, refused with another.
-OWN_FLAGS = {"geometric": ("pointers", "without", "association_weight"), "plain": ("head", "time_embedding")}
+OWN_FLAGS = {name: own_sizes(name) for name in NETWORKS}
+OWN_FLAGS[GEOMETRIC] += ("association_weight",)
 
 
 def main() -> None:
@@ -233,8 +234,9 @@ def keep_own(flags) -> None:
 
     Raises InputError if one of them is given, or an own one is not.
     """
-    for network, names in OWN_FLAGS.items():
-        for name in names:
+    # What is of another network is told before what is lacking.
+    for network in sorted(OWN_FLAGS, key=flags.network.__eq__):
+        for name in OWN_FLAGS[network]:
             flag = f"--{name.replace('_', '-')}"
             given = getattr(flags, name) is not None
             if network == flags.network and not given:

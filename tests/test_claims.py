@@ -225,7 +225,7 @@ def test_the_markdown_fits_80_columns_keeps_the_order_and_needs_no_docstring(
     assert "JC 0.005, position error 2 % of the reference" in words
     assert "worse than that of the median training of its model by more than 0.02" in words
     assert "fewer than 6 trainings" in words
-    assert "This ledger has 2 families." in words
+    assert "There are 2 families here." in words
     # Three trainings each at two noises of one model; the verdict in its favour needs six.
     assert "too few trainings" in words
     assert "Failed: 0 of 3 trainings" in words

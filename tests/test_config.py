@@ -442,6 +442,19 @@ def test_a_tracker_without_the_varied_key_is_level(config):
     assert level.points == [(i, "T8_sigma7", "mht_K8_r7") for i in (1, 3, 10, 30, 100)]
 
 
+def test_texts_call_a_method_by_its_label_without_subscript_and_options(config):
+    words = {name: method.word for name, method in plan(config).methods.items()}
+    named = {"mht": "MHT", "bayes": "Bayes", "plain": "transformer", "geometric": "geometric"}
+    assert words == named | {"control": "control"}
+
+
+def test_every_profile_looks_at_config_files_alike():
+    profiles = [yaml.safe_load(path.read_text()) for path in PROJECT.glob("profiles/*/config.yaml")]
+    assert len(profiles) == 3
+    first = profiles[0]["__definitions__"]
+    assert all(profile["__definitions__"] == first for profile in profiles)
+
+
 def test_another_noise_adds_its_own_jobs_and_changes_no_other(config):
     before = plan(config)
     noises = config["studies"]["figure_2a"]["datasets"]["measurement_noise"]

@@ -36,6 +36,7 @@ STYLES = {
     "control": {"role": "reference"},
     "bayes": {"role": "reference"},
 }
+NAMES = {"mht": "MHT"}
 LOOK = (
     "--title",
     "A title of $100",
@@ -505,14 +506,14 @@ def growing(tmp_path):
 
 
 def test_crossings_are_marked_where_the_curves_of_trackers_meet(growing):
-    axis, _ = draw(growing, "", Styles(STYLES)).axes
+    axis, _ = draw(growing, "", Styles(STYLES), NAMES).axes
     assert sorted(text.get_text() for text in axis.texts) == ["2.5", "3.0"]
     circles = [line.get_xydata()[0] for line in axis.lines if len(line.get_xdata()) == 1]
     np.testing.assert_allclose(sorted(map(tuple, circles)), [(2.5, 32), (3, 32)])
 
 
 def test_guides_grow_as_the_paper_states(growing):
-    axis, _ = draw(growing, "", Styles(STYLES)).axes
+    axis, _ = draw(growing, "", Styles(STYLES), NAMES).axes
     curves = {line.get_label().partition(":")[0]: line.get_ydata() for line in axis.lines}
     np.testing.assert_allclose(curves["paper, MHT"] / curves["paper, MHT"][0], [1, 2, 4, 8])
     K = np.array([1, 2, 3, 4])
@@ -528,7 +529,7 @@ def test_guides_grow_as_the_paper_states(growing):
 
 
 def test_what_was_timed_but_not_counted_is_drawn_in_seconds_only(growing):
-    operations, seconds = draw(growing, "", Styles(STYLES)).axes
+    operations, seconds = draw(growing, "", Styles(STYLES), NAMES).axes
     drawn = [
         sum("branch and bound" in line.get_label() for line in axis.lines) for axis in (operations, seconds)
     ]
@@ -539,7 +540,7 @@ def test_what_was_timed_but_not_counted_is_drawn_in_seconds_only(growing):
 
 
 def test_a_tracker_looks_the_same_in_all_panels_and_each_is_in_the_legend(growing):
-    figure = draw(growing, "", Styles(STYLES))
+    figure = draw(growing, "", Styles(STYLES), NAMES)
     looks = {}
     for line in (line for axis in figure.axes for line in axis.lines):
         if not line.get_label().startswith("_"):

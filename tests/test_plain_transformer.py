@@ -10,46 +10,8 @@ import torch
 from torch import nn
 
 from mpt.errors import InputError
-from mpt.transformer import geometric, plain
 from mpt.transformer.networks import make_network
-
-FRAMES, SEQUENCES = 7, 3
-SIZE = {"dimension": 8, "heads": 2, "encoder_layers": 2, "decoder_layers": 2, "feedforward": 12}
-
-
-def architecture(kind="plain", particles=2, encoder_lookback=4, decoder_lookback=3, **changes):
-    size = {
-        "particles": particles,
-        "frames": FRAMES,
-        "encoder_lookback": encoder_lookback,
-        "decoder_lookback": decoder_lookback,
-        **SIZE,
-        "encoder_sees": "past",
-        **changes,
-    }
-    if kind == "geometric":
-        return geometric.Architecture(pointers=2, **size)
-    return plain.Architecture(**{"head": "displacement", "time_embedding": "learned", **size})
-
-
-def make(size, replicates=1, seed=0):
-    """Return a network of which every parameter is far from where it is initialised."""
-    network = make_network(size, replicates, seed)
-    generator = torch.Generator().manual_seed(100 + seed)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
-        network.length_scale.uniform_(0.5, 2.0, generator=generator)
-    return network
-
-
-def make_scene(particles=2, replicates=1, seed=0, frames=FRAMES):
-    """Return positions z (R, B, T, N, 2) and starts (R, B, N, 2), all within a few units of each other."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (replicates, SEQUENCES, frames, particles, 2)
-    z = 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    start = 2 * torch.randn((*shape[:2], particles, 2), generator=generator, dtype=torch.float64)
-    return z + 5, start + 5
+from networks import FRAMES, SEQUENCES, architecture, make_scene, scattered
 
 
 class TorchNetwork:
@@ -137,7 +99,7 @@ class TorchNetwork:
     ],
 )
 def test_the_network_is_that_of_torchs_own_layers(changes):
-    network = make(architecture(**changes), replicates=2).double()
+    network = scattered(architecture("plain", **changes), replicates=2).double()
     particles = network.architecture.particles
     z, _ = make_scene(particles, replicates=2)
     y, _ = make_scene(particles, replicates=2, frames=FRAMES - 1, seed=1)
@@ -156,7 +118,7 @@ SEES = pytest.mark.parametrize("sees", ["past", "whole"])
 @SEES
 @pytest.mark.parametrize(("particles", "lookbacks"), [(1, (3, 1)), (2, (FRAMES, FRAMES)), (3, (2, 4))])
 def test_incremental_decoding_is_the_plain_forward_pass(kind, sees, particles, lookbacks):
-    network = make(architecture(kind, particles, *lookbacks, encoder_sees=sees), replicates=2)
+    network = scattered(architecture(kind, particles, *lookbacks, encoder_sees=sees), replicates=2)
     z, start = make_scene(particles, replicates=2)
     tracks = network.track(z, start)
     assert torch.equal(tracks[:, :, 0], start)
@@ -165,9 +127,10 @@ def test_incremental_decoding_is_the_plain_forward_pass(kind, sees, particles, l
     assert at_once.numpy() == pytest.approx(tracks[:, :, 1:].numpy(), abs=1e-4)
 
 
+@KINDS
 @pytest.mark.parametrize("frames_at_a_time", [1, 2, FRAMES])
-def test_tracks_do_not_depend_on_how_many_frames_are_encoded_at_a_time(frames_at_a_time):
-    network = make(architecture(encoder_lookback=3))
+def test_tracks_do_not_depend_on_how_many_frames_are_encoded_at_a_time(kind, frames_at_a_time):
+    network = scattered(architecture(kind, encoder_lookback=3))
     z, start = make_scene()
     expected = network.track(z, start).numpy()
     assert network.track(z, start, frames_at_a_time).numpy() == pytest.approx(expected, abs=1e-5)
@@ -175,7 +138,7 @@ def test_tracks_do_not_depend_on_how_many_frames_are_encoded_at_a_time(frames_at
 
 @KINDS
 def test_an_encoder_that_sees_the_past_sees_nothing_later(kind):
-    network = make(architecture(kind, 2, FRAMES, FRAMES))
+    network = scattered(architecture(kind, 2, FRAMES, FRAMES))
     z, start = make_scene()
     later = z.clone()
     later[:, :, 4:] += 3
@@ -188,7 +151,7 @@ def test_an_encoder_that_sees_the_past_sees_nothing_later(kind):
 @pytest.mark.parametrize("lookback", [1, 2, FRAMES])
 def test_an_encoder_that_sees_the_whole_sequence_reaches_as_far_into_the_future(kind, lookback):
     """Two layers of the encoder and the look across, K_E − 1 frames each; one frame back at outputs."""
-    network = make(architecture(kind, 2, lookback, 1, encoder_sees="whole")).double()
+    network = scattered(architecture(kind, 2, lookback, 1, encoder_sees="whole")).double()
     z, _ = make_scene()
     y, _ = make_scene(seed=1, frames=FRAMES - 1)
     with torch.no_grad():
@@ -204,7 +167,7 @@ def test_an_encoder_that_sees_the_whole_sequence_reaches_as_far_into_the_future(
 @KINDS
 @SEES
 def test_the_order_of_detections_in_a_frame_does_not_matter(kind, sees):
-    network = make(architecture(kind, 3, encoder_sees=sees)).double()
+    network = scattered(architecture(kind, 3, encoder_sees=sees)).double()
     z, start = make_scene(3)
     order = torch.rand(z.shape[:-1], generator=torch.Generator().manual_seed(3)).argsort(-1)
     shuffled = torch.take_along_dim(z, order[..., None], 3)
@@ -215,7 +178,7 @@ def test_the_order_of_detections_in_a_frame_does_not_matter(kind, sees):
 @KINDS
 @SEES
 def test_translating_the_scene_translates_the_tracks(kind, sees):
-    network = make(architecture(kind, encoder_sees=sees))
+    network = scattered(architecture(kind, encoder_sees=sees))
     # Multiples of 2^-20, so that no sum or mean of two of them is rounded.
     z, start = (torch.round(x * 2**20) / 2**20 for x in make_scene())
     shift = torch.tensor([1024.0, -768.5], dtype=torch.float64)
@@ -227,7 +190,7 @@ def test_translating_the_scene_translates_the_tracks(kind, sees):
 @SEES
 def test_the_truth_can_be_fed_back(kind, sees):
     """Known starts, and another one that the truth does not replace."""
-    network = make(architecture(kind, encoder_sees=sees))
+    network = scattered(architecture(kind, encoder_sees=sees))
     z, start = make_scene()
     truth, _ = make_scene(seed=1)
     found = network.track(z, start, truth=truth)
@@ -245,7 +208,8 @@ def test_a_replicate_is_what_it_is_alone(kind):
     stacked, alone = make_network(size, 3, seed=5).state_dict(), make_network(size, 1, seed=7).state_dict()
     for name in stacked:
         assert torch.equal(stacked[name][2:], alone[name]), name
-    network = make(size, replicates=3)
+    assert any(not torch.equal(parameter[0], parameter[1]) for parameter in stacked.values())
+    network = scattered(size, replicates=3)
     z, start = make_scene(replicates=3)
     tracks = network.track(z, start)
     for replicate in range(3):
@@ -255,11 +219,11 @@ def test_a_replicate_is_what_it_is_alone(kind):
 
 
 def test_tracks_differ_only_by_their_start_and_the_embedding_of_which_they_are():
-    network = make(architecture(particles=3)).double()
+    network = scattered(architecture("plain", particles=3)).double()
     z, start = make_scene(3)
     expected = network.track(z, start)
     for order in itertools.permutations(range(3)):
-        turned = make(architecture(particles=3)).double()
+        turned = scattered(architecture("plain", particles=3)).double()
         turned.load_state_dict(network.state_dict())
         with torch.no_grad():
             turned.tracks.copy_(network.tracks[:, list(order)])
@@ -270,10 +234,10 @@ def test_tracks_differ_only_by_their_start_and_the_embedding_of_which_they_are()
 @KINDS
 def test_far_scenes_are_tracked_in_double_precision_or_refused(kind):
     """As far apart as 10⁵ units, beyond what float32 can square."""
-    network = make(architecture(kind))
+    network = scattered(architecture(kind))
     z, start = make_scene()
     apart = torch.tensor([[-1e5, 0.0], [1e5, 0.0]], dtype=torch.float64)
-    precise = make(architecture(kind)).double()
+    precise = scattered(architecture(kind)).double()
     expected = precise.track(z + apart, start + apart)
     found = network.track(z + apart, start + apart)
     assert found.dtype == torch.float64
@@ -308,18 +272,19 @@ def test_a_geometric_network_tracks_far_scenes_as_it_does_near_ones():
 )
 def test_impossible_networks_are_refused(change, words):
     with pytest.raises(InputError, match=words):
-        replace(architecture(), **change)
+        replace(architecture("plain"), **change)
 
 
 def test_a_network_that_sees_the_whole_sequence_wants_all_of_it():
-    network = make(architecture(encoder_sees="whole"))
+    network = scattered(architecture("plain", encoder_sees="whole"))
     z, _ = make_scene()
     with pytest.raises(ValueError, match=r"3 of 7 frames"):
         network.decoding(z.shape).observe(z[:, :, :3].float())
 
 
-def test_linear_maps_in_bfloat16_move_tracks_by_its_rounding():
-    network = make(architecture(), replicates=2)
+@KINDS
+def test_linear_maps_in_bfloat16_move_tracks_by_its_rounding(kind):
+    network = scattered(architecture(kind), replicates=2)
     z, start = make_scene(replicates=2)
     exact = network.track(z, start)[:, :, 1]
     network.use_precision(torch.bfloat16)

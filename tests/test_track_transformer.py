@@ -12,9 +12,9 @@ import track_transformer
 from mpt.tables.dataset import dataset_parameters, read_scenes, read_truth
 from mpt.tables.files import TableReader
 from mpt.tables.tracks import TRACKS, read_tracks
-from mpt.transformer import plain
-from mpt.transformer.geometric import Architecture, Transformer
 from mpt.transformer.model_file import load_model, save_model
+from mpt.transformer.networks import make_network
+from networks import architecture
 
 CPU = torch.device("cpu")
 PARAMETERS = {"seed": 3}
@@ -23,19 +23,7 @@ PARAMETERS = {"seed": 3}
 @pytest.fixture
 def model(tmp_path):
     """Return the file of an untrained model of two replicates for N = 2, T = 6."""
-    architecture = Architecture(
-        particles=2,
-        frames=6,
-        encoder_lookback=6,
-        decoder_lookback=3,
-        dimension=8,
-        heads=2,
-        encoder_layers=1,
-        decoder_layers=1,
-        feedforward=8,
-        pointers=2,
-    )
-    network = Transformer(architecture, replicates=2, seed=3)
+    network = make_network(architecture("geometric", frames=6), replicates=2, seed=3)
     network.length_scale.copy_(torch.tensor([2.0, 3.0]))
     (tmp_path / "models").mkdir()
     save_model(tmp_path / "models" / "model.pt", network, PARAMETERS)
@@ -117,22 +105,10 @@ def test_one_replicate_or_longer_sequences_can_be_asked_for(dataset, model, tmp_
 @pytest.fixture
 def plain_model(tmp_path):
     """Return the file of an untrained plain model of two replicates for N = 2, T = 6."""
-    sizes = dict.fromkeys(("encoder_layers", "decoder_layers", "heads"), 1)
-    architecture = plain.Architecture(
-        particles=2,
-        frames=6,
-        encoder_lookback=6,
-        decoder_lookback=3,
-        dimension=8,
-        feedforward=8,
-        **sizes,
-        encoder_sees="whole",
-        head="displacement",
-        time_embedding="learned",
-    )
+    size = architecture("plain", frames=6, encoder_sees="whole")
     (tmp_path / "plain").mkdir()
     path = tmp_path / "plain" / "model.pt"
-    save_model(path, plain.Transformer(architecture, replicates=2, seed=3), PARAMETERS)
+    save_model(path, make_network(size, replicates=2, seed=3), PARAMETERS)
     return path
 
 

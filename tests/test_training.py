@@ -15,9 +15,10 @@ from mpt.kalman import Model
 from mpt.matching import match, matched_distances
 from mpt.scoring import links
 from mpt.trackers import controls, mht
-from mpt.transformer import plain, training
-from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer import networks, training
+from mpt.transformer.geometric import Transformer
 from mpt.transformer.training import CLOSED_LOOP, TEACHER_FORCING, Divergence, Schedule, Sequences, Training
+from networks import architecture
 
 CPU = torch.device("cpu")
 SCHEDULE = Schedule(
@@ -33,38 +34,19 @@ SCHEDULE = Schedule(
 )
 
 
-def make_network(frames=6, replicates=2, seed=0, dimension=8):
-    architecture = Architecture(
-        particles=2,
+def make_network(frames=6, replicates=2, seed=0, dimension=8, kind="geometric"):
+    feedforward, sees = {"geometric": (dimension, "past"), "plain": (2 * dimension, "whole")}[kind]
+    size = architecture(
+        kind,
         frames=frames,
         encoder_lookback=frames,
-        decoder_lookback=3,
         dimension=dimension,
-        heads=2,
         encoder_layers=1,
         decoder_layers=1,
-        feedforward=dimension,
-        pointers=2,
+        feedforward=feedforward,
+        encoder_sees=sees,
     )
-    return Transformer(architecture, replicates, seed)
-
-
-def make_plain_network(frames=6, replicates=2, seed=0, dimension=8):
-    architecture = plain.Architecture(
-        particles=2,
-        frames=frames,
-        encoder_lookback=frames,
-        decoder_lookback=3,
-        dimension=dimension,
-        heads=2,
-        encoder_layers=1,
-        decoder_layers=1,
-        feedforward=2 * dimension,
-        encoder_sees="whole",
-        head="displacement",
-        time_embedding="learned",
-    )
-    return plain.Transformer(architecture, replicates, seed)
+    return networks.make_network(size, replicates, seed)
 
 
 def simulate(experiments, frames=6, noise=1.2, first=0):
@@ -247,7 +229,7 @@ def test_tracks_start_where_the_data_say_and_not_at_the_truth(scripted):
 def test_the_loss_of_a_network_without_pointers_is_the_squared_distance(mode):
     """In squared step scales, though its unit of length is another."""
     sequences = make_sequences()
-    network = make_plain_network()
+    network = make_network(kind="plain")
     changes = {"augment": "none", "batches": 1, "association_weight": None, "rescue_distance": 1000.0}
     run = make_training(network, sequences, mode=mode, **changes)
     origin = sequences.initial.mean(2)[:, :, None, None]
@@ -269,7 +251,7 @@ def test_the_plain_network_learns_to_look_at_detections():
     """Position errors of sequences that it never saw fall below half of those of a tracker that stays put."""
     frames, noise = 6, 1.0
     sequences = make_sequences(replicates=1, experiments=240, frames=frames, noise=noise)
-    network = make_plain_network(frames, replicates=1, dimension=16)
+    network = make_network(frames, replicates=1, dimension=16, kind="plain")
     unseen = simulate(200, frames, noise, first=1000)
     changes = {"batches": 6, "epochs": 40, "learning_rate": 0.005, "association_weight": None}
     run = make_training(network, sequences, **changes)
@@ -310,7 +292,7 @@ def test_data_in_which_nothing_moves_are_refused_by_replicate():
 @pytest.mark.parametrize("kind", ["plain", "geometric"])
 def test_wide_scenes_are_learnt_as_in_double_precision(kind):
     """Two particles 10⁶ apart: in float32, squares of positions would drown what moves."""
-    make, weight = {"plain": (make_plain_network, None), "geometric": (make_network, 1.0)}[kind]
+    weight = {"plain": None, "geometric": 1.0}[kind]
     narrow = make_sequences()
     apart = np.array([[-5e5, 0.0], [5e5, 0.0]])
     detected = apart[np.argsort(narrow.detection, axis=3)]
@@ -318,7 +300,8 @@ def test_wide_scenes_are_learnt_as_in_double_precision(kind):
         narrow.measurements + detected, narrow.truth + apart, narrow.detection, narrow.initial + apart
     )
     changes = {"mode": TEACHER_FORCING, "association_weight": weight, "augment": "none"}
-    losses = [make_training(each, wide, **changes).run_epoch() for each in (make(), make().double())]
+    both = make_network(kind=kind), make_network(kind=kind).double()
+    losses = [make_training(each, wide, **changes).run_epoch() for each in both]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
 
 

@@ -1,4 +1,4 @@
-"""The transformer against a plain implementation of its formulas, and what must not change its tracks."""
+"""The geometric transformer against a plain implementation of its formulas, and what is its own."""
 
 import itertools
 import math
@@ -9,52 +9,7 @@ import torch
 
 from mpt.errors import InputError
 from mpt.transformer.geometric import WITHOUT, Architecture, Transformer
-
-FRAMES = 8
-SEQUENCES = 3
-
-
-def make_network(
-    particles=2,
-    encoder_lookback=4,
-    decoder_lookback=3,
-    replicates=1,
-    seed=0,
-    frames=FRAMES,
-    sees="past",
-    without="nothing",
-):
-    """Return a network of which every parameter is far from where it is initialised."""
-    architecture = Architecture(
-        particles=particles,
-        frames=frames,
-        encoder_lookback=encoder_lookback,
-        decoder_lookback=decoder_lookback,
-        dimension=8,
-        heads=2,
-        encoder_layers=2,
-        decoder_layers=2,
-        feedforward=12,
-        pointers=2,
-        encoder_sees=sees,
-        without=without,
-    )
-    network = Transformer(architecture, replicates, seed)
-    generator = torch.Generator().manual_seed(100 + seed)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
-        network.length_scale.uniform_(0.5, 2.0, generator=generator)
-    return network
-
-
-def make_scene(particles=2, replicates=1, seed=0, frames=FRAMES):
-    """Return positions z (R, B, T, N, 2) and starts (R, B, N, 2), all within a few units of each other."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (replicates, SEQUENCES, frames, particles, 2)
-    z = 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    start = 2 * torch.randn((*shape[:2], particles, 2), generator=generator, dtype=torch.float64)
-    return z + 5, start + 5
+from networks import FRAMES, SEQUENCES, architecture, make_scene, scattered
 
 
 @torch.no_grad()
@@ -230,7 +185,10 @@ def test_the_network_computes_the_formulas_of_its_docstring(
     particles, encoder_lookback, decoder_lookback, sees, without
 ):
     lookbacks = (encoder_lookback, decoder_lookback)
-    network = make_network(particles, *lookbacks, replicates=2, frames=5, sees=sees, without=without).double()
+    network = scattered(
+        architecture("geometric", particles, *lookbacks, frames=5, encoder_sees=sees, without=without),
+        replicates=2,
+    ).double()
     z, _ = make_scene(particles, replicates=2, frames=5)
     y, _ = make_scene(particles, replicates=2, frames=4, seed=1)
     owner = torch.randint(particles, z.shape[:-1], generator=torch.Generator().manual_seed(2))
@@ -250,8 +208,8 @@ def weights_of_two_tracks(without):
 
     Both (B, track, detection). Where it has no part in the weights, the rivalry is as initialised.
     """
-    architecture = Architecture(2, 2, 1, 1, 4, 1, 1, 1, 4, 1, without=without)
-    network = Transformer(architecture, 1).double()
+    size = Architecture(2, 2, 1, 1, 4, 1, 1, 1, 4, 1, without=without)
+    network = Transformer(size, 1).double()
     with torch.no_grad():
         network.pointer.query.map.weight.zero_()
         if without not in ("geometry", "rivalry"):
@@ -291,32 +249,25 @@ def test_without_geometry_an_untrained_pointer_knows_no_detection_from_another()
 
 
 def test_without_a_part_a_network_begins_with_the_same_parameters():
-    whole = Transformer(make_network().architecture, 2, seed=5).state_dict()
+    whole = Transformer(architecture("geometric"), 2, seed=5).state_dict()
     for without in WITHOUT:
-        partial = Transformer(make_network(without=without).architecture, 2, seed=5).state_dict()
+        partial = Transformer(architecture("geometric", without=without), 2, seed=5).state_dict()
         assert partial.keys() == whole.keys()
         assert all(torch.equal(partial[name], whole[name]) for name in whole), without
 
 
+def tracks_with_and_without_rivalry(particles):
+    z, start = make_scene(particles)
+    whole, partial = (
+        scattered(architecture("geometric", particles, without=without)) for without in ("nothing", "rivalry")
+    )
+    return whole.track(z, start), partial.track(z, start)
+
+
 def test_without_rivalry_tracks_are_others_only_where_they_meet_rivals():
-    z, start = make_scene(1)
-    tracks = [make_network(1, without=without).track(z, start) for without in ("nothing", "rivalry")]
-    assert torch.equal(*tracks)
-    z, start = make_scene(2)
-    tracks = [make_network(2, without=without).track(z, start) for without in ("nothing", "rivalry")]
+    assert torch.equal(*tracks_with_and_without_rivalry(1))
+    tracks = tracks_with_and_without_rivalry(2)
     assert (tracks[0] - tracks[1]).abs().amax() > 0.1
-
-
-@pytest.mark.parametrize("particles", [1, 2, 3])
-@pytest.mark.parametrize(("encoder_lookback", "decoder_lookback"), [(3, 1), (FRAMES, FRAMES)])
-def test_incremental_decoding_is_the_plain_forward_pass(particles, encoder_lookback, decoder_lookback):
-    network = make_network(particles, encoder_lookback, decoder_lookback, replicates=2)
-    z, start = make_scene(particles, replicates=2)
-    tracks = network.track(z, start)
-    assert torch.equal(tracks[:, :, 0], start)
-    with torch.no_grad():
-        plain = network(z, tracks[:, :, :-1])
-    assert plain.numpy() == pytest.approx(tracks[:, :, 1:].numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("encoder_lookback", [1, 3, FRAMES])
@@ -324,7 +275,7 @@ def test_incremental_decoding_is_the_plain_forward_pass(particles, encoder_lookb
 def test_observing_frames_together_gives_the_tracks_of_observing_them_in_turn(
     encoder_lookback, frames_at_a_time
 ):
-    network = make_network(encoder_lookback=encoder_lookback).double()
+    network = scattered(architecture("geometric", encoder_lookback=encoder_lookback)).double()
     z, start = make_scene()
     expected = closed_loop(network, z, start)
     decoding = network.decoding(z.shape)
@@ -337,17 +288,9 @@ def test_observing_frames_together_gives_the_tracks_of_observing_them_in_turn(
                 assert found.numpy() == pytest.approx(expected[:, :, t].numpy(), abs=1e-12)
 
 
-@pytest.mark.parametrize("frames_at_a_time", [1, 2, FRAMES])
-def test_tracks_do_not_depend_on_how_many_frames_are_encoded_at_a_time(frames_at_a_time):
-    network = make_network(encoder_lookback=3)
-    z, start = make_scene()
-    expected = network.track(z, start).numpy()
-    assert network.track(z, start, frames_at_a_time).numpy() == pytest.approx(expected, abs=1e-5)
-
-
 @pytest.mark.parametrize("without", WITHOUT)
 def test_translating_the_scene_translates_the_tracks_exactly(without):
-    network = make_network(without=without)
+    network = scattered(architecture("geometric", without=without))
     # Multiples of 2^-20, so that no sum or mean of two of them is rounded.
     z, start = (torch.round(x * 2**20) / 2**20 for x in make_scene())
     shift = torch.tensor([1024.0, -768.5], dtype=torch.float64)
@@ -357,7 +300,7 @@ def test_translating_the_scene_translates_the_tracks_exactly(without):
 
 
 def test_nothing_after_a_frame_changes_the_tracks_up_to_it():
-    network = make_network(encoder_lookback=FRAMES, decoder_lookback=FRAMES)
+    network = scattered(architecture("geometric", encoder_lookback=FRAMES, decoder_lookback=FRAMES))
     z, start = make_scene()
     tracks = network.track(z, start)
     later = z.clone()
@@ -373,17 +316,8 @@ def test_nothing_after_a_frame_changes_the_tracks_up_to_it():
     assert (changed[:, :, 4] - plain[:, :, 4]).abs().amax() > 1
 
 
-def test_the_order_of_detections_in_a_frame_does_not_matter():
-    network = make_network(3).double()
-    z, start = make_scene(3)
-    order = torch.rand(z.shape[:-1], generator=torch.Generator().manual_seed(3)).argsort(-1)
-    shuffled = torch.take_along_dim(z, order[..., None], 3)
-    expected = closed_loop(network, z, start).numpy()
-    assert closed_loop(network, shuffled, start).numpy() == pytest.approx(expected, abs=1e-10)
-
-
 def test_reordering_the_starts_reorders_the_tracks():
-    network = make_network(3).double()
+    network = scattered(architecture("geometric", 3)).double()
     z, start = make_scene(3)
     expected = closed_loop(network, z, start)
     for order in itertools.permutations(range(3)):
@@ -394,7 +328,7 @@ def test_reordering_the_starts_reorders_the_tracks():
 @pytest.mark.parametrize(("encoder_lookback", "decoder_lookback"), [(1, 1), (2, 1), (2, 2), (1, 3)])
 def test_lookbacks_limit_what_is_seen(encoder_lookback, decoder_lookback):
     """Each layer, two and two, looks back K − 1 frames; a decoder layer looks at outputs first."""
-    network = make_network(1, encoder_lookback, decoder_lookback).double()
+    network = scattered(architecture("geometric", 1, encoder_lookback, decoder_lookback)).double()
     z, _ = make_scene(1)
     y, _ = make_scene(1, seed=1)
     detections = 3 * (encoder_lookback - 1) + (decoder_lookback - 1)
@@ -413,7 +347,7 @@ def test_lookbacks_limit_what_is_seen(encoder_lookback, decoder_lookback):
 
 
 def test_each_output_is_a_mean_of_the_last_position_and_detections():
-    network = make_network(encoder_lookback=3).double()
+    network = scattered(architecture("geometric", encoder_lookback=3)).double()
     z, start = make_scene()
     tracks = closed_loop(network, z, start)[0].numpy()
     angle = np.linspace(0, 2 * np.pi, 90)
@@ -424,45 +358,13 @@ def test_each_output_is_a_mean_of_the_last_position_and_detections():
         assert (tracks[b, t, n] @ directions <= corners.max(0) + 1e-12).all()
 
 
-def test_a_replicate_tracks_as_if_it_were_alone():
-    network = make_network(replicates=3)
-    z, start = make_scene(replicates=3)
-    tracks = network.track(z, start)
-    for replicate in range(3):
-        this = slice(replicate, replicate + 1)
-        alone = network.of_replicate(replicate).track(z[this], start[this])
-        assert alone.numpy() == pytest.approx(tracks[this].numpy(), abs=1e-5)
-
-
-def test_a_replicate_begins_as_the_network_of_its_own_seed():
-    architecture = make_network().architecture
-    stacked = Transformer(architecture, 3, seed=5).state_dict()
-    alone = Transformer(architecture, 1, seed=7).state_dict()
-    for name in stacked:
-        assert torch.equal(stacked[name][2:], alone[name]), name
-    assert not torch.equal(stacked["tokens"][0], stacked["tokens"][1])
-
-
-def test_linear_maps_in_bfloat16_move_tracks_by_its_rounding():
-    network = make_network(replicates=2)
-    z, start = make_scene(replicates=2)
-    exact = network.track(z, start)[:, :, 1]
-    network.use_precision(torch.bfloat16)
-    rounded = network.track(z, start)[:, :, 1]
-    moved = (rounded - exact).abs().amax()
-    assert 1e-5 < moved < 0.3
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"heads": 3}, "dimension 8 is not a multiple of heads 3"),
         ({"pointers": 5}, "dimension 8 is not a multiple of pointers 5"),
-        ({"encoder_lookback": 0}, "encoder_lookback is 0"),
         ({"without": "heads"}, "without is 'heads'; it must be nothing or geometry or rivalry or division"),
     ],
 )
 def test_impossible_sizes_are_refused(change, words):
-    sizes = {**vars(make_network().architecture), **change}
     with pytest.raises(InputError, match=words):
-        Architecture(**sizes)
+        architecture("geometric", **change)

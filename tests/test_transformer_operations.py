@@ -1,4 +1,4 @@
-"""How the transformer's operations are counted: by hand, by torch's own counter, and on the whole network."""
+"""How torch's operators and the geometric transformer's operations are counted by hand."""
 
 import re
 from dataclasses import replace
@@ -7,57 +7,19 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
+from hand_counts import Call, counted_architecture, layer_norm, softmax
 from mpt.operations.transformer import (
     Operations,
     by_operator,
     count,
-    incremental,
     re_encoded,
-    track_by_re_encoding,
-    track_frame_by_frame,
 )
-from mpt.tables.files import TableReader
-from mpt.tables.operations import OPERATIONS
-from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer.networks import make_network
 
-ARCHITECTURE = Architecture(
-    particles=2,
-    frames=6,
-    encoder_lookback=3,
-    decoder_lookback=2,
-    dimension=16,
-    heads=2,
-    encoder_layers=2,
-    decoder_layers=2,
-    feedforward=24,
-    pointers=2,
-)
+ARCHITECTURE = counted_architecture("geometric")
 # In one key: the head's content, position and its square, time, seven waves. Tracks add which track it is.
 GEOMETRY = 2 + 1 + 1 + 14
-
-
-class Call(nn.Module):
-    """Any function as a module."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs):
-        return self.function(*inputs)
-
-
-def softmax(rows: int, length: int) -> int:
-    """Maximum, subtraction, exponential, sum, division."""
-    return rows * ((length - 1) + length + length + (length - 1) + length)
-
-
-def layer_norm(rows: int, length: int) -> int:
-    """Mean; centring; mean of squares; + ε, root, reciprocal; scaling."""
-    return rows * ((length - 1) + 1 + length + length + (length - 1) + 1 + 3 + length)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +111,7 @@ def elementwise_of_feed_forward(tokens: int) -> int:
 
 def of_forward(frames: int, **changes) -> Operations:
     """Count the forward pass over as many frames of measurements as of outputs."""
-    network = Transformer(replace(ARCHITECTURE, **changes), 1)
+    network = make_network(replace(ARCHITECTURE, **changes), 1)
     scene = torch.rand(1, 1, frames, ARCHITECTURE.particles, 2)
     return count(network, scene, scene)
 
@@ -224,74 +186,9 @@ def test_what_is_left_out_is_not_counted():
         assert of_forward(4).flops - of_forward(4, without=without).flops == saved, without
 
 
-def test_the_multiplications_are_those_of_torchs_own_counter():
-    scene = torch.rand(1, 1, 4, 2, 2)
-    network = Transformer(ARCHITECTURE, 1).requires_grad_(False)
-    for call in (Call(network), Call(lambda z, x: network.follow(z, x[:, :, 0]))):
-        call.network = network
-        # It does not see into the fused kernel.
-        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            call(scene, scene)
-        assert counter.get_total_flops() == 2 * count(call, scene, scene).macs
-
-
-@pytest.mark.parametrize("lookbacks", [(1, 1), (2, 2), (3, 2), (6, 6)])
-@pytest.mark.parametrize(
-    ("track", "counted"), [(track_frame_by_frame, incremental), (track_by_re_encoding, re_encoded)]
-)
-def test_the_frames_of_a_sequence_add_up(track, counted, lookbacks):
-    architecture = replace(
-        ARCHITECTURE, encoder_lookback=lookbacks[0], decoder_lookback=lookbacks[1], decoder_layers=1
-    )
-    network = Transformer(architecture, 1)
-    scene = torch.rand(1, 1, 6, 2, 2, dtype=torch.float64)
-    whole = Call(lambda z: track(network, z, z[:, :, 0]))
-    whole.network = network
-    found = counted(architecture, 6)
-    if lookbacks == (1, 1) and track is track_frame_by_frame:
-        # A trace drops what frame 0 leaves in the caches, since nobody looks back at it.
-        first = count(whole, scene[:, :, :2])
-        both = counted(architecture, 2)
-        found = Operations(*np.subtract(found, both) + first)
-    assert found == count(whole, scene)
-
-
-def test_re_encoding_tracks_the_same_where_the_window_holds_all_frames():
-    architecture = replace(ARCHITECTURE, encoder_lookback=6, decoder_lookback=6)
-    network = Transformer(architecture, 2, seed=3)
-    scene = 5 * torch.randn(2, 3, 6, 2, 2, dtype=torch.float64)
-    expected = network.track(scene, scene[:, :, 0])
-    torch.testing.assert_close(
-        track_by_re_encoding(network, scene, scene[:, :, 0]), expected, rtol=0, atol=1e-4
-    )
-
-
 def test_outputs_that_reach_back_beyond_the_measurements_are_refused():
     with pytest.raises(ValueError, match="K_D"):
         re_encoded(replace(ARCHITECTURE, encoder_lookback=1, decoder_lookback=2), 6)
-
-
-def test_the_script_counts_each_lookback_both_ways(run_script, tmp_path):
-    path = tmp_path / "operations.parquet"
-    names = ("particles", "frames", "dimension", "heads", "encoder_layers", "decoder_layers")
-    flags = [f"--{name.replace('_', '-')}={getattr(ARCHITECTURE, name)}" for name in names]
-    flags += ["--network=geometric", "--feedforward=24", "--pointers=2", "--without=nothing", "--together=3"]
-    flags += ["--lookbacks", "2", "1"]
-    result = run_script("count_transformer.py", *flags, "--output", path)
-    assert result.returncode == 0, result.stderr
-    with TableReader(path, OPERATIONS) as reader:
-        rows, parameters = reader.read(), reader.parameters
-    assert rows["variant"].tolist() == ["incremental"] * 2 + ["re_encoded"] * 2
-    assert rows["K"].tolist() == [1, 2, 1, 2]
-    both = replace(ARCHITECTURE, encoder_lookback=2, decoder_lookback=2)
-    assert (rows["flops"][1], rows["macs"][1]) == incremental(both, 6)
-    assert (rows["flops"][3], rows["macs"][3]) == re_encoded(both, 6)
-    assert set(rows["tracker"]) == {"geometric"}
-    assert set(rows["source"]) == {"fvcore"}
-    assert (rows["seconds"] > 0).all()
-    assert (rows["seconds_together"] > 0).all()
-    assert parameters["sequences_together"] == 3
-    assert rows["gpu_seconds_together"].mask.all() != torch.cuda.is_available()
 
 
 def test_heads_that_do_not_divide_the_dimension_are_refused(refusal, tmp_path):

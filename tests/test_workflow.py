@@ -119,27 +119,27 @@ def test_operations_are_counted_for_both_trackers_at_each_lookback(finished):
 
 
 def test_each_claim_has_a_verdict_by_each_score(finished, config):
-    ledger = pd.read_parquet(finished / "results/claims.parquet")
+    verdicts = pd.read_parquet(finished / "results/claims.parquet")
     kept = {name: claim for name, claim in config["claims"].items() if claim is not None}
     counted = {name for name, claim in kept.items() if claim["figure"] == "figure_5"}
     # Figure 2a is drawn with the geometric network too: claims about a network are judged of both.
-    assert set(ledger.claim) == {*kept, "1a_geometric", "1b_geometric"}
-    assert set(ledger.verdict) <= {"supported", "contradicted", "undecided", "equal", "too few trainings"}
-    for name, rows in ledger.groupby("claim"):
+    assert set(verdicts.claim) == {*kept, "1a_geometric", "1b_geometric"}
+    assert set(verdicts.verdict) <= {"supported", "contradicted", "undecided", "equal", "too few trainings"}
+    for name, rows in verdicts.groupby("claim"):
         assert set(rows.score) == ({"flops"} if name in counted else set(config["judgement"]["scores"])), name
-    assert len(pd.read_csv(finished / "results/claims.csv")) == len(ledger)
+    assert len(pd.read_csv(finished / "results/claims.csv")) == len(verdicts)
     text = (finished / "results/claims.md").read_text()
     words = " ".join(text.split())
-    assert all(statement in words for statement in ledger.statement)
-    assert not ledger.statement.str.contains("[{][KTi][}]").any()
+    assert all(statement in words for statement in verdicts.statement)
+    assert not verdicts.statement.str.contains("[{][KTi][}]").any()
 
 
 def test_a_claim_compares_the_means_that_its_figure_draws(finished):
-    ledger = pd.read_parquet(finished / "results/claims.parquet").set_index(["claim", "score"])
+    verdicts = pd.read_parquet(finished / "results/claims.parquet").set_index(["claim", "score"])
     figure = pd.read_parquet(finished / "results/figures/figure_2a.parquet")
     for score in ("jaccard", "position_error"):
         means = figure[figure.score == score].groupby("label")["mean"].mean()
-        row = ledger.loc["1a", score]
+        row = verdicts.loc["1a", score]
         assert row["mean"] == pytest.approx(means["transformer_{12,1}"], abs=1e-12)
         assert row["reference_mean"] == pytest.approx(means["MHT"], abs=1e-12)
         assert row["effect"] == pytest.approx(means["transformer_{12,1}"] - means["MHT"], abs=1e-12)

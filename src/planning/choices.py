@@ -4,8 +4,8 @@ A choice takes one value of every axis. There are three parts. Along the axes, a
 config's own, and every claim about scores is judged; over the grid, all combinations are taken of what needs
 no training, and the claims that need none are judged; crossed, all combinations of the axes that the config
 lists as crossed, and every claim about scores is judged. What the crossed part has, the part along the axes
-leaves to it. A job is what shares simulations, a scene, and of the crossed part what shares trainings too:
-what two of its choices have in common is made once.
+leaves to it. One job does a scene: the choices that share simulations and, in the crossed part, trainings
+too. What two of its choices have in common is made once.
 """
 
 import re
@@ -65,7 +65,7 @@ def axes(config: dict) -> dict[str, dict[str, dict]]:
         path = f"readings.axes.{name}"
         values = {}
         for word, change in _values(axis, path).items():
-            # Of each key, so that one that is not there is seen.
+            # Every key is looked at, so that one that is not there is refused.
             own = [_is_set(config, key, value, path) for key, value in change.items()]
             if not all(own):
                 values[word] = change
@@ -114,7 +114,7 @@ def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
 
 
 def scenes(config: dict, part: str) -> dict[str, list[dict[str, str]]]:
-    """Return the choices of a part, each its values by axis, by job; none if no claim is judged."""
+    """Return by scene the choices of a part, each its values by axis; none if no claim is judged."""
     found = axes(config)
     apart = [name for name in found if _touches(found, name, SIMULATES)]
     if part == CROSSED:
@@ -167,10 +167,10 @@ def asked(config: dict, of_config: dict) -> dict:
 def work(config: dict, part: str, scene: str) -> dict:
     """Return what judge_choices.py does in a scene, as plain values; what two choices have in common, once.
 
-    By short names: models, the settings of simulate.py and of training; trackers, a script and its settings
-    or a model and its replicates; datasets, the settings of simulate.py and of score.py, and the trackers on
-    each; claims, those of ledgers. choices: what each is, whether network and tracker have equal information,
-    and its ledger, the claims by their short name.
+    Its keys hold, by short names: models, the settings of simulate.py and of training; trackers, a script and
+    its settings or a model and its replicates; datasets, the settings of simulate.py and of score.py, and the
+    trackers on each; claims, those of a ledger. choices: what each is, whether network and tracker have equal
+    information, and its ledger, the claims by their short name.
     """
     sizes, found = reduced(config), axes(config)
     result: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Whether a file is a config at all, whatever its bytes: a look at it before Snakemake reads it.
 
-Snakemake's reader answers some of them with its traceback. What the values may be is another question:
+Snakemake's reader answers some files with a traceback. What the values may be is another question:
 configuration.py has the answer.
 """
 
@@ -20,7 +20,7 @@ else:
 # Far from what a config needs, and from where a reader runs out of stack or time.
 MOST_LEVELS = 50
 MOST_VALUES = 100_000
-# What Snakemake does with them: it evaluates Python in the file, it gives placeholders of paths a meaning.
+# Keys that Snakemake acts on: one has Python in the file run, one gives placeholders in paths a meaning.
 OF_SNAKEMAKE = ("__use_yte__", "pathvars")
 
 

@@ -196,7 +196,7 @@ def _kind(declared: str | list[str]) -> dict:
 
 
 def _covering(settings: dict) -> Iterator[dict]:
-    """Yield combinations that have each value once or more: keys are checked by themselves, not together."""
+    """Yield combinations in which each value occurs: keys are checked one by one, not together."""
     values = [value if isinstance(value, list) else [value] for value in settings.values()]
     for index in range(max(map(len, values))):
         yield dict(zip(settings, (each[index % len(each)] for each in values), strict=True))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @cache
 def modules(script: Path, root: Path) -> tuple[Path, ...]:
-    """Return the files below `root` that a script imports, sorted; itself is not among them."""
+    """Return the files below `root` that a script imports, sorted; the script itself is not among them."""
     found: set[Path] = set()
     pending = [script]
     while pending:

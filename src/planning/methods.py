@@ -1,9 +1,10 @@
 """What a config declares of a way to track: its script, its options, how it is named, labelled and drawn.
 
-A method that needs training has two kinds of options more: those of its training data, which all such methods
+A method that needs training has two more kinds of options: those of its training data, which all such methods
 share (the section training_data), and those of its training (the section training, then its own).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -29,7 +30,7 @@ KINDS = (
     "scale",
     "positive",
     "fraction",
-    "half_width",
+    "confinement",
     "text",
 )
 DATASET_SYMBOLS = {"frames": "T", "measurement_noise": "σ", "process_noise": "μ", "particles": "N"}
@@ -69,6 +70,11 @@ class Method:
     def is_trained(self) -> bool:
         """Whether it tracks with a model."""
         return self.training_script is not None
+
+    @property
+    def word(self) -> str:
+        """What texts call it: its label up to the subscript or the options that tell its curves apart."""
+        return re.split(r"_?\{", self.label)[0] or self.name
 
     @property
     def defaults(self) -> dict[str, Any]:

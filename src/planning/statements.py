@@ -52,7 +52,7 @@ def values_of(plan: Plan, points: Iterable[Sequence]) -> dict[str, list]:
         else:
             told = plan.told.get((tracker, dataset), {})
             of_point["K"] = told.get("lookback")
-            # What tells no MHT from another, such as a control, does not believe in a noise.
+            # Only an MHT has a lookback; what has none, such as a control, is not told a prior.
             if "lookback" in told:
                 of_point["prior"] = told.get("measurement_noise")
         for name, value in of_point.items():

@@ -250,7 +250,7 @@ def _add_tracker(config: dict, path: str, method: Method, tracker: dict, dataset
     settings = method.resolved(unresolved, scene)
     if message := method.problem(settings, scene):
         raise StudyError(f"{path}: {message}")
-    # Known is the dataset's: the file's name says it where the template has a place for it.
+    # Where the template of the name has a place for it, a known value is said as the dataset's.
     named = {
         key: settings[key] if key in placeholders(method.file_name) else unresolved[key] for key in settings
     }

@@ -22,6 +22,7 @@ from mpt.drawing.style import (
     new_figure,
     symbols,
 )
+from mpt.scoring.definitions import SCORES
 
 SYMBOLS = {
     "measurement_noise": r"\sigma",
@@ -31,38 +32,20 @@ SYMBOLS = {
     "experiments_per_batch": "i",
     "lookback": "K",
 }
+# What is no score; scoring/definitions.py says how scores are called, their unit and their bounds.
 NAMES = {
     "frames": "Sequence length",
-    "jaccard": "Jaccard coefficient JC",
-    "association_jaccard": "Association Jaccard coefficient",
-    "gated_jaccard": "Gated Jaccard coefficient",
-    "position_error": "RMS position error",
-    "swaps": "Swaps per sequence",
-    "within_tolerance": "Fraction within tolerance",
-    "gospa": "GOSPA",
     "flops": "FLOPs per sequence\n(a multiply–add is 2)",
     "seconds": "Processor seconds\nper sequence",
 }
-LENGTHS = ("measurement_noise", "process_noise", "initial_spread", "confinement", "position_error", "gospa")
+LENGTHS = ("measurement_noise", "process_noise", "initial_spread", "confinement")
 DURATIONS = ("frames", "lookback", "encoder_lookback", "decoder_lookback")
 UNITS = {
     **dict.fromkeys(LENGTHS, "length"),
     **dict.fromkeys(DURATIONS, "frames"),
     "drift_spread": "length per frame",
 }
-# Scores that cannot be greater than 1, though an interval of few sequences may reach beyond.
-FRACTIONS = (
-    "jaccard",
-    "association_jaccard",
-    "gated_jaccard",
-    "within_tolerance",
-    "isbi_alpha",
-    "isbi_beta",
-    "isbi_jsc",
-    "isbi_jsc_theta",
-)
-# Distances may span decades from one x to another; on fewer, small differences show better on a linear axis.
-LOG_SCORES = ("position_error", "gospa")
+# On an axis of fewer decades small differences show better if it is linear.
 LOG_FROM_RATIO = 10
 # Of an axis, above and below what it shows.
 MARGIN = 0.06
@@ -191,14 +174,16 @@ def draw_reliability(lines: Sequence[Line], title: str, palette: str) -> Figure:
 
 
 def axis_label(name: str) -> str:
-    """Return a column's or config key's name as an axis says it, with its symbol and unit."""
+    """Return a score's, column's or config key's name as an axis says it, with its symbol and unit."""
     symbol = f" ${SYMBOLS[name]}$" if name in SYMBOLS else ""
-    unit = f" ({UNITS[name]})" if name in UNITS else ""
-    return words(name) + symbol + unit
+    unit = SCORES[name].unit if name in SCORES else UNITS.get(name)
+    return words(name) + symbol + (f" ({unit})" if unit else "")
 
 
 def words(name: str) -> str:
-    """Return the name of a column or config key in words."""
+    """Return the name of a score, column or config key in words."""
+    if name in SCORES:
+        return SCORES[name].name
     return NAMES.get(name, name.replace("_", " ").capitalize())
 
 
@@ -219,10 +204,11 @@ def _set_x(axis: Axes, x: str, scale: str, lines: Sequence[Line]) -> None:
 
 def _set_y(axis: Axes, score: str, lines: Sequence[Line], styles: Styles) -> tuple[float, float]:
     """Set the scale and the ends of an axis of scores; returns the ends."""
-    log = score in LOG_SCORES and _spans_decades(lines, styles)
+    definition = SCORES[score]
+    log = definition.spans_decades and _spans_decades(lines, styles)
     if log:
         _scale(axis, "y", "log", np.concatenate([line.mean for line in lines]))
-    low, high = _limits(lines, log, 1.0 if score in FRACTIONS else np.inf, styles)
+    low, high = _limits(lines, log, definition.high, styles)
     axis.set_ylim(low, high)
     return low, high
 

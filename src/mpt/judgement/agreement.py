@@ -42,7 +42,7 @@ def compare_curves(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndar
 
 
 def compare_verdicts(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> list[Pair]:
-    """Compare the columns of two tables of claims, verdict by verdict: (claim, score).
+    """Compare the columns of two tables of verdicts, verdict by verdict: (claim, score).
 
     Verdicts that are the same are within intervals where their effects are; a claim about what is counted has
     no interval and needs the same effect.

@@ -1,4 +1,4 @@
-"""Whether what has a probability happens as often: the reliability of the Bayes reference's links."""
+"""Whether links are true as often as their probabilities say: the reliability of the Bayes reference."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from mpt.judgement.statistics import LEVEL
 
 
 class Reliability(NamedTuple):
-    """What happened by bins of the probability, those that are not empty, each (K,), and in all.
+    """How often what has a probability happened: by the K bins of it that are not empty, and in all.
 
     bin: its number, from 0. links: how many are in it. probability: their mean. frequency: the fraction
     that happened, with the ends low and high of its 95 % interval (Wilson 1927). error: the expected

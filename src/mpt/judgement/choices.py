@@ -12,7 +12,7 @@ COMPARED = ("effect", "low", "high", "p", "mean", "reference_mean", "verdict")
 def of_itself(rows: Mapping[str, np.ndarray], axes: Sequence[str]) -> np.ndarray:
     """Say of each row (R,) of a table of choices whether the claim compares a tracker with itself there.
 
-    By no score does then any sequence differ: the means are the same, and the interval of their difference is
+    No sequence differs then, by any score: the means are the same, and the interval of their difference is
     the point 0.
     """
     none = (rows["effect"] == 0) & (rows["low"] == 0) & (rows["high"] == 0)
@@ -23,7 +23,7 @@ def of_itself(rows: Mapping[str, np.ndarray], axes: Sequence[str]) -> np.ndarray
 
 
 def findings(rows: Mapping[str, np.ndarray], axes: Sequence[str], part: str) -> dict[str, dict[tuple, tuple]]:
-    """Return by claim, and by choice, all that the claim's verdicts in a part rest on, of all scores."""
+    """Return, by claim and by choice, what the claim's verdicts in a part rest on, over all scores."""
     columns = [rows[name].tolist() for name in ("part", "claim", "score", *COMPARED)]
     choices = zip(*(rows[name] for name in axes), strict=True)
     found: dict[str, dict[tuple, tuple]] = {}
@@ -35,11 +35,11 @@ def findings(rows: Mapping[str, np.ndarray], axes: Sequence[str], part: str) -> 
 
 
 def distinct(found: Mapping[tuple, Hashable]) -> list[tuple]:
-    """Return the choices that differ in what matters to what is found, of others only the first.
+    """Return the choices that differ in an axis that matters; of those that differ in none, the first.
 
     found has a choice, a value of each axis, and what is found under it. An axis does not matter if, all
-    others held, nothing that is found ever changes along it. That two choices happen to be found the same
-    does not make them one.
+    others held, nothing that is found ever changes along it. Two choices are not one only because
+    the same happens to be found under both.
     """
     firsts = {choice: choice for choice in found}
     for axis in reversed(range(len(next(iter(found), ())))):

@@ -150,7 +150,7 @@ def _combined(terms: Terms) -> list[np.ndarray]:
         sums[count] = sums.get(count, 0) + part
         largest[count] = max(largest.get(count, 0.0), np.abs(part).max())
     for count, combined in sums.items():
-        # What is left where weights that add up to nothing meet equal scores is no effect.
+        # Where weights that add up to 0 meet equal scores, what rounding leaves is no effect.
         combined[np.abs(combined) <= 1e-12 * largest[count]] = 0
     return list(sums.values())
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from mpt.judgement.statistics import LEVEL, Effect, resampled_means
 
-# Below, x^(−α) is a straight line in log x; above, a step after the first point: whatever α is.
+# Below this range x^(−α) is a straight line in log x, above it a step after the first point, whatever α is.
 ALPHA_RANGE = (0.05, 5.0)
 
 
@@ -136,5 +136,5 @@ def _percentiles(draws: np.ndarray) -> tuple[float, float]:
 
 def _aic(x: np.ndarray, y: np.ndarray, line) -> float:
     residual = np.sum((y - line.intercept - line.slope * x) ** 2)
-    # Slope, intercept and variance; exact data would make it −∞.
+    # Three parameters: slope, intercept and variance. Data on the line would make the criterion −∞.
     return float(len(x) * np.log(max(residual / len(x), np.finfo(float).tiny)) + 2 * 3)

@@ -82,9 +82,10 @@ def ranked(found: Sequence[Reading], scores: Sequence[str]) -> list[Reading]:
 
 
 def turned(found: Sequence[Reading], axis: int, value: str, other: str, score: str) -> tuple[int, float]:
-    """Return how many pairs of readings differ in this axis only, by these values, and what that turns.
+    """Return how many pairs of readings differ in this axis only, by these values, and how much that turns.
 
-    That is the mean number of claims, over the pairs, whose verdicts by the score differ; NaN without a pair.
+    That is the number of claims whose verdicts by the score differ, on average over the pairs; NaN without a
+    pair.
     """
     of_choice = {reading.choice: reading.verdicts.get(score, {}) for reading in found}
     counts = []

@@ -71,8 +71,8 @@ def in_words(
     parts += ["## The best readings", _best(order[:best], axes, crossed, scores, names)]
     parts += [
         "## What each choice turns",
-        "Over all readings, as many as are counted, that differ in nothing else: how many verdicts, of "
-        f"{len(claims)}, are others on average than with the config's own value.",
+        f"Over all pairs of readings that differ in nothing else: how many of {len(claims)} verdicts change "
+        "from those with the config's own value, on average.",
         _turns(found, along, axes, own, crossed, scores),
     ]
     return "\n\n".join(parts) + "\n"

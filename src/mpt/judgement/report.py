@@ -1,4 +1,4 @@
-"""The ledger to be read: what is judged how, a table with a row per claim, and what each verdict rests on."""
+"""The verdicts in words: a table with a row per claim, how claims are judged, what each verdict rests on."""
 
 import re
 import textwrap
@@ -94,7 +94,7 @@ def _method(ledger: Mapping, rows: Sequence[dict]) -> list[str]:
             )
         )
     number = len(families(rows))
-    counted = "This ledger has one family." if number == 1 else f"This ledger has {number} families."
+    counted = "There is one family here." if number == 1 else f"There are {number} families here."
     paragraphs += [COUNTS, CORRECTION.format(families=counted), *READING.split("\n\n")]
     return [_wrapped(text) for text in paragraphs]
 

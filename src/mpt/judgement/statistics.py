@@ -182,7 +182,7 @@ def _weigh(weights, scores, far_tails: bool = False) -> tuple[float, _Spread]:
     scores = [np.asarray(s, float) for s in scores]
     sequences = _count_sequences(scores)
     by_sequence = sum(w * s.mean(axis=0) for w, s in zip(weights, scores, strict=True))
-    # What is left of equal scores when means of different numbers of them are subtracted is no effect.
+    # Where means of different numbers of equal scores are subtracted, what rounding leaves is no effect.
     largest = max(abs(w) * np.abs(s).max() for w, s in zip(weights, scores, strict=True))
     by_sequence[np.abs(by_sequence) <= 1e-12 * largest] = 0
     variance, freedom, raw_variance, third_moment = 0.0, 0.0, 0.0, 0.0

@@ -35,9 +35,9 @@ def controls(ledger: Mapping) -> list[str]:
 
 
 def judge_ledger(ledger: Mapping, scores: Scores, operations: Operations) -> list[dict]:
-    """Return a row for each claim and score, in the order of the ledger; NaN and None are what it lacks.
+    """Return a row for each claim and score, in the ledger's order; NaN and None stand for what it lacks.
 
-    A row has the columns of tables.verdicts.claims_table. Raises LookupError if a claim is about operations
+    A row has the columns of tables.verdicts.verdicts_table. Raises LookupError if a claim is about operations
     that were not counted, and ValueError as claims.judge does.
     """
     rows = []
@@ -119,7 +119,8 @@ def _judge_scores(name: str, claim: dict, figures: Mapping, scores: Scores, scor
     of_controls = {}
     for control, label in figures[figure]["controls"].items():
         stand_ins = [curve(figure, label)] * len(curves)
-        # A claim that a curve is another in the other figure is about the tracker, not about the curve.
+        # A claim that a curve differs from one of another figure is about a tracker: the control is held
+        # against itself in that figure.
         other = reference
         if other_figure != figure:
             if control not in figures[other_figure]["controls"]:

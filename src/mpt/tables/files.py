@@ -326,6 +326,12 @@ def _to_json(parameters: Mapping) -> bytes:
     return json.dumps(parameters, sort_keys=True, allow_nan=False, ensure_ascii=False).encode()
 
 
+def with_nulls(values: Sequence) -> np.ma.MaskedArray:
+    """Return the values of a column for TableWriter.write, in which None is null."""
+    missing = [value is None for value in values]
+    return np.ma.array([0 if value is None else value for value in values], mask=missing)
+
+
 def _to_arrow(path: Path, field: pa.Field, values: np.ndarray | None, rows: int) -> pa.Array:
     if values is None:
         return pa.nulls(rows, field.type)

@@ -23,8 +23,10 @@ _TRAININGS = {
 _NULLABLE = ("effect", "low", "high", "p", "corrected_p", "reference_mean", *_TRAININGS)
 
 
-def claims_table(controls: Sequence[str]) -> Table:
-    """Return the table of what the data say of claims, each by each of its scores; controls are names.
+def verdicts_table(controls: Sequence[str]) -> Table:
+    """Return the table of verdicts: what the data say of each claim by each of its scores.
+
+    controls: the names of the controls that it has columns for.
 
     A row has the effect, its 95 % interval, its p-value alone and corrected for its family; how many points
     there are, and at how many the effect is significant as claimed and otherwise; the means of the curve and
@@ -34,7 +36,7 @@ def claims_table(controls: Sequence[str]) -> Table:
     Null, or empty, is what the claim does not have.
     """
     return make_table(
-        "claims",
+        "verdicts",
         {"claim": pa.string(), "score": pa.string()},
         {
             "statement": pa.string(),
@@ -52,11 +54,11 @@ def claims_table(controls: Sequence[str]) -> Table:
 def choices_table(axes: Sequence[str], controls: Sequence[str]) -> Table:
     """Return the table of what is found of claims under choices, each a value of these axes, in words.
 
-    A row has the part of the study, the value of each axis, and what claims_table has of the claim by the
+    A row has the part of the study, the value of each axis, and what verdicts_table has of the claim by the
     score, but for its statement and detail; then whether networks and trackers see as much of the future.
     """
     choice = dict.fromkeys(["part", *axes], pa.string())
-    of_claims = claims_table(controls)
+    of_claims = verdicts_table(controls)
     found = {
         field.name: field.type
         for field in of_claims.schema
@@ -96,7 +98,7 @@ def choice_axes(path: str | os.PathLike) -> list[str]:
 
 
 def claim_controls(names: Sequence[str]) -> list[str]:
-    """Return the controls of a table of claims with columns of these names."""
+    """Return the controls of a table of verdicts with columns of these names."""
     return [name.removesuffix("_verdict") for name in names if name.endswith("_verdict")]
 
 

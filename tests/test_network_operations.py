@@ -1,0 +1,106 @@
+"""How the operations of either network are counted: by torch's own counter, frame by frame, by the script."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from hand_counts import Call, counted_architecture
+from mpt.operations.transformer import (
+    Operations,
+    count,
+    incremental,
+    re_encoded,
+    track_by_re_encoding,
+    track_frame_by_frame,
+)
+from mpt.tables.files import TableReader
+from mpt.tables.operations import OPERATIONS
+from mpt.transformer.networks import make_network
+from networks import OWN_SIZES
+
+KINDS = pytest.mark.parametrize("kind", ["plain", "geometric"])
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        counted_architecture("geometric"),
+        counted_architecture("plain"),
+        replace(counted_architecture("plain"), time_embedding="sinusoidal"),
+    ],
+)
+def test_the_multiplications_are_those_of_torchs_own_counter(architecture):
+    scene = torch.rand(1, 1, 4, 2, 2)
+    network = make_network(architecture, 1).requires_grad_(False)
+    for call in (Call(network), Call(lambda z, x: network.follow(z, x[:, :, 0]))):
+        call.network = network
+        # It does not see into the fused kernel.
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            call(scene, scene)
+        assert counter.get_total_flops() == 2 * count(call, scene, scene).macs
+
+
+@KINDS
+@pytest.mark.parametrize("lookbacks", [(1, 1), (2, 2), (3, 2), (6, 6)])
+@pytest.mark.parametrize(
+    ("track", "counted"), [(track_frame_by_frame, incremental), (track_by_re_encoding, re_encoded)]
+)
+def test_the_frames_of_a_sequence_add_up(kind, track, counted, lookbacks):
+    architecture = replace(
+        counted_architecture(kind),
+        encoder_lookback=lookbacks[0],
+        decoder_lookback=lookbacks[1],
+        decoder_layers=1,
+    )
+    network = make_network(architecture, 1)
+    scene = torch.rand(1, 1, 6, 2, 2, dtype=torch.float64)
+    whole = Call(lambda z: track(network, z, z[:, :, 0]))
+    whole.network = network
+    found = counted(architecture, 6)
+    if lookbacks == (1, 1) and track is track_frame_by_frame:
+        # A trace drops what frame 0 leaves in the caches, since nobody looks back at it.
+        first = count(whole, scene[:, :, :2])
+        both = counted(architecture, 2)
+        found = Operations(*np.subtract(found, both) + first)
+    assert found == count(whole, scene)
+
+
+@KINDS
+def test_re_encoding_tracks_the_same_where_the_window_holds_all_frames(kind):
+    architecture = replace(counted_architecture(kind), encoder_lookback=6, decoder_lookback=6)
+    network = make_network(architecture, 2, seed=3)
+    scene = 5 * torch.randn(2, 3, 6, 2, 2, dtype=torch.float64)
+    expected = network.track(scene, scene[:, :, 0])
+    torch.testing.assert_close(
+        track_by_re_encoding(network, scene, scene[:, :, 0]), expected, rtol=0, atol=1e-4
+    )
+
+
+@KINDS
+def test_the_script_counts_each_lookback_both_ways(run_script, kind, tmp_path):
+    path = tmp_path / "operations.parquet"
+    size = counted_architecture(kind)
+    names = ("particles", "frames", "dimension", "heads", "encoder_layers", "decoder_layers", "feedforward")
+    names += tuple(OWN_SIZES[kind])
+    flags = [f"--{name.replace('_', '-')}={getattr(size, name)}" for name in names]
+    flags += [f"--network={kind}", "--together=3", "--lookbacks", "2", "1"]
+    result = run_script("count_transformer.py", *flags, "--output", path)
+    assert result.returncode == 0, result.stderr
+    with TableReader(path, OPERATIONS) as reader:
+        rows, parameters = reader.read(), reader.parameters
+    assert rows["variant"].tolist() == ["incremental"] * 2 + ["re_encoded"] * 2
+    assert rows["K"].tolist() == [1, 2, 1, 2]
+    both = replace(size, encoder_lookback=2, decoder_lookback=2)
+    assert (rows["flops"][1], rows["macs"][1]) == incremental(both, 6)
+    assert (rows["flops"][3], rows["macs"][3]) == re_encoded(both, 6)
+    assert set(rows["tracker"]) == {kind}
+    assert set(rows["source"]) == {"fvcore"}
+    assert (rows["seconds"] > 0).all()
+    assert (rows["seconds_together"] > 0).all()
+    assert parameters["sequences_together"] == 3
+    assert {name: parameters[name] for name in OWN_SIZES[kind]} == OWN_SIZES[kind]
+    assert rows["gpu_seconds_together"].mask.all() != torch.cuda.is_available()
