@@ -7,7 +7,6 @@ exists however close to the reference a network comes, and the reference is take
 """
 
 from collections.abc import Sequence
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from mpt.judgement.statistics import LEVEL, resampled_means
 # Residuals of log L beyond which the loss is linear, as Hoffmann et al. have it.
 HUBER = 1e-3
 # Exponents α and β to start from.
-STARTS = tuple(product((0.3, 1.5), repeat=2))
+STARTS = ((0.3, 0.3), (0.3, 1.5), (1.5, 0.3), (1.5, 1.5))
 # E, A, B, α, β. Four more points than that say something about how well the law fits.
 LEAST_POINTS = 9
 
@@ -87,7 +86,7 @@ def fit(
     """Return E, A, B, α, β (5,) of the law through positive errors (G,) at P and D (G,).
 
     It minimises the Huber loss of the residuals of log L, the best of the minima reached from the
-    starts, pairs of α and β. These are sought in ALPHA_RANGE, outside of which a term is a constant or a step.
+    starts, pairs of α and β. These are sought in ALPHA_RANGE: outside of it a term is a constant or a step.
     """
     log_p, log_d, log_errors = np.log(parameters), np.log(experiments), np.log(errors)
     # About the middle of the grid the sizes of the terms depend least on their exponents.
