@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from mpt.judgement.shares import jaccard, share
 from mpt.judgement.statistics import Interval
@@ -16,6 +17,10 @@ from mpt.scoring.identity import own_particle
 from mpt.scoring.links import link_jaccard
 from mpt.tables.dataset import DatasetWriter
 from mpt.tables.tracks import TrackWriter
+from planning.methods import StudyError
+from planning.pictures import closeness
+from planning.studies import plan
+from workflow import PROJECT
 
 EDGES = [0.5, 1.0, 2.0]
 MODEL = Model(1.5, 2.0, 0.1)
@@ -169,3 +174,25 @@ def test_the_table_and_the_picture_are_made_of_all_trainings(run_script, dataset
 )
 def test_what_cannot_be_tabulated_is_refused(refusal, dataset, more, words):
     assert words in refusal(*flags(dataset, *more), output=dataset / "closeness.parquet")
+
+
+def test_a_picture_shows_every_tracker_of_its_study_on_one_dataset():
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    jobs = plan(config)
+    found = closeness(config, jobs)["closeness"]
+    assert found.dataset == "T150_sigma7"
+    assert set(found.trackers) == {curve.label for curve in jobs.curves["figure_2a"]}
+    changes = [
+        ({"x": 7.5}, r"figures\.closeness\.mine\.x: .* has no point at 7\.5"),
+        ({"edges": [2, 1]}, "edges: they are not in increasing order"),
+        ({"study": "figure_9"}, "'figure_9' is none of the studies"),
+        ({"study": "figure_4", "x": 10}, None),
+    ]
+    for change, words in changes:
+        picture = config["figures"]["closeness"]["closeness"] | change
+        changed = config | {"figures": config["figures"] | {"closeness": {"mine": picture, "dropped": None}}}
+        if words is None:
+            assert set(closeness(changed, jobs)) == {"mine"}
+            continue
+        with pytest.raises(StudyError, match=words):
+            closeness(changed, jobs)

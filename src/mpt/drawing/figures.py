@@ -37,7 +37,7 @@ NAMES = {
     "association_jaccard": "Association Jaccard coefficient",
     "gated_jaccard": "Gated Jaccard coefficient",
     "position_error": "RMS position error",
-    "own_particle": "Fraction of frames on the own particle",
+    "own_particle": "Fraction of frames\non the own particle",
     "distance": "Distance to the nearest particle\n(standard deviations of the innovation)",
     "swaps": "Swaps per sequence",
     "within_tolerance": "Fraction within tolerance",
