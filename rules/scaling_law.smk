@@ -17,7 +17,7 @@ def scaling_files(wildcards) -> list[str]:
 
 
 def scaling_scores(wildcards) -> str:
-    return f"results/scores/{SCALING.dataset}.parquet"
+    return f"results/scores/{STUDY}/{SCALING.dataset}.parquet"
 
 
 def scaling_models(wildcards) -> list[str]:

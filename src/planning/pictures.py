@@ -34,7 +34,7 @@ class Sequence:
 class Closeness:
     """A study's trackers on one dataset, whose scores are told apart by how close particles are.
 
-    trackers: by label, the method and the tracker's name.
+    trackers: by label, the method whose look the curve has and the tracker's name.
     """
 
     dataset: str
@@ -120,7 +120,7 @@ def closeness(config: dict, plan: Plan) -> dict[str, Closeness]:
             if picture["x"] not in at:
                 raise StudyError(f"{path}.x: {curve.label!r} has no point at {picture['x']}")
             dataset, tracker = at[picture["x"]]
-            trackers[curve.label] = curve.method, tracker
+            trackers[curve.label] = curve.drawn_as(plan.methods), tracker
             datasets.append(dataset)
         if len(set(datasets)) > 1:
             raise StudyError(f"{path}.x: its curves are of several datasets there: {', '.join(datasets)}")
