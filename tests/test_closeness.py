@@ -183,7 +183,7 @@ def test_a_picture_shows_every_tracker_of_its_study_on_one_dataset():
     assert found.dataset == "T150_sigma7"
     assert set(found.trackers) == {curve.label for curve in jobs.curves["figure_2a"]}
     changes = [
-        ({"x": 7.5}, r"figures\.closeness\.mine\.x: .* has no point at 7\.5"),
+        ({"x": 7.5}, r"figures\.closeness\.mine\.x: no curve of the study has a point at 7\.5"),
         ({"edges": [2, 1]}, "edges: they are not in increasing order"),
         ({"study": "figure_9"}, "'figure_9' is none of the studies"),
         ({"study": "figure_4", "x": 10}, None),

@@ -102,7 +102,10 @@ def sequences(config: dict, plan: Plan) -> dict[str, Sequence]:
 
 
 def closeness(config: dict, plan: Plan) -> dict[str, Closeness]:
-    """Return the pictures of closeness by name, those of dropped studies left out; raises StudyError."""
+    """Return the pictures of closeness by name, those of dropped studies left out; raises StudyError.
+
+    A picture has those curves of its study that have a point at its x.
+    """
     found = {}
     for name, picture in config["figures"]["closeness"].items():
         path = f"figures.closeness.{name}"
@@ -118,10 +121,12 @@ def closeness(config: dict, plan: Plan) -> dict[str, Closeness]:
         for curve in plan.curves[picture["study"]]:
             at = {x: names for x, *names in curve.points}
             if picture["x"] not in at:
-                raise StudyError(f"{path}.x: {curve.label!r} has no point at {picture['x']}")
+                continue
             dataset, tracker = at[picture["x"]]
             trackers[curve.label] = curve.drawn_as(plan.methods), tracker
             datasets.append(dataset)
+        if not datasets:
+            raise StudyError(f"{path}.x: no curve of the study has a point at {picture['x']}")
         if len(set(datasets)) > 1:
             raise StudyError(f"{path}.x: its curves are of several datasets there: {', '.join(datasets)}")
         if plan.test_sets[datasets[0]]["particles"] < 2:
