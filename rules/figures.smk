@@ -4,11 +4,12 @@ import itertools
 import json
 from dataclasses import asdict
 
-from planning.pictures import sequences, together
+from planning.pictures import closeness, sequences, together
 from planning.statements import title
 
 TOGETHER = together(CONFIG, PLAN)
 SEQUENCES = sequences(CONFIG, PLAN)
+CLOSENESS = closeness(CONFIG, PLAN)
 
 
 def scores_of_study(wildcards) -> list[str]:
@@ -100,6 +101,29 @@ def sequence_flags(wildcards) -> str:
         files = [tracks_of(tracker, dataset)[0] for dataset, tracker in zip(picture.datasets, trackers)]
         words.append(flags({"tracker": [label, method, *files]}))
     return " ".join(words)
+
+
+def closeness_truth(wildcards) -> list[str]:
+    return test_set_tables(CLOSENESS[wildcards.picture].dataset, "truth")
+
+
+def closeness_tracks(wildcards) -> list[str]:
+    picture = CLOSENESS[wildcards.picture]
+    return [tracked_by(tracker, picture.dataset) for _, tracker in picture.trackers.values()]
+
+
+def closeness_flags(wildcards) -> str:
+    picture = CLOSENESS[wildcards.picture]
+    words = [flags({"edges": picture.edges})]
+    for label, (method, tracker) in picture.trackers.items():
+        words.append(flags({"tracker": [label, method, *tracks_of(tracker, picture.dataset)]}))
+    return " ".join(words)
+
+
+def closeness_drawing_flags(wildcards) -> str:
+    scene = PLAN.test_sets[CLOSENESS[wildcards.picture].dataset]
+    title = f"By how close particles are, T = {scene['frames']}, σ = {scene['measurement_noise']}"
+    return flags({"title": title} | style_flags())
 
 
 rule tabulate_scores:
@@ -217,6 +241,61 @@ rule draw_sequence:
     shell:
         "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q} {params.flags}"
         " --output {output.png:q} {output.pdf:q} --animation {output.gif:q} > {log:q} 2>&1"
+
+
+rule tabulate_closeness:
+    input:
+        sources=sources("tabulate_closeness.py"),
+        truth=closeness_truth,
+        tracks=closeness_tracks,
+    output:
+        parquet="results/closeness/{picture}.parquet",
+        csv="results/closeness/{picture}.csv",
+    log:
+        "results/logs/tabulate_closeness/{picture}.log",
+    benchmark:
+        "results/benchmarks/tabulate_closeness/{picture}.tsv"
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(20),
+    params:
+        flags=closeness_flags,
+    shell:
+        "python {input.sources[0]:q} --truth {input.truth:q} {params.flags} --output {output.parquet:q}"
+        " --csv {output.csv:q} > {log:q} 2>&1"
+
+
+rule draw_closeness:
+    input:
+        sources=sources("draw_closeness.py"),
+        table="results/closeness/{picture}.parquet",
+    output:
+        png=report(
+            "results/closeness/{picture}.png",
+            caption="../report/closeness.rst",
+            category="Figures",
+            labels={"figure": "{picture}"},
+        ),
+        pdf="results/closeness/{picture}.pdf",
+    log:
+        "results/logs/draw_closeness/{picture}.log",
+    benchmark:
+        "results/benchmarks/draw_closeness/{picture}.tsv"
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        flags=closeness_drawing_flags,
+    shell:
+        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_operations:

@@ -31,6 +31,8 @@ def planned_jobs() -> dict[str, list[str]]:
         "tabulate_operations": counted,
         "draw_together": list(TOGETHER),
         "draw_sequence": list(SEQUENCES),
+        "tabulate_closeness": list(CLOSENESS),
+        "draw_closeness": list(CLOSENESS),
         "draw_operations": counted,
         **{rule: [""] for rule, files in alone.items() if files},
     }
@@ -38,7 +40,12 @@ def planned_jobs() -> dict[str, list[str]]:
 
 def picture_files() -> list[str]:
     joint = [f"results/together/{figure}.png" for figure in TOGETHER]
-    return joint + [f"results/sequences/{picture}.gif" for picture in SEQUENCES]
+    shown = [f"results/sequences/{picture}.gif" for picture in SEQUENCES]
+    return (
+        joint
+        + shown
+        + [f"results/closeness/{picture}.{format}" for picture in CLOSENESS for format in FORMATS]
+    )
 
 
 def jobs_file(wildcards) -> str:

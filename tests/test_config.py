@@ -513,7 +513,7 @@ def test_a_tracker_that_differs_in_any_key_has_a_name_of_its_own(config, positio
     defaults = methods(config)[method].defaults.items()
     defaults = {key: value for key, value in defaults if key not in (*tracker, "network")}
     config |= {"claims": {}, "readings": NO_READINGS}
-    config["figures"] |= {"together": {}, "sequences": {}}
+    config["figures"] |= {"together": {}, "sequences": {}, "closeness": {}}
     config["studies"]["figure_2a"]["title"] = "Mine"
     names = []
     for change_of_tracker in [{}, *({key: another(key, value)} for key, value in defaults.items())]:

@@ -25,7 +25,7 @@ DEFAULT = canonical(yaml.safe_load((PROJECT / "config.yaml").read_text()))
 # A study of each kind: short sequences, a fitted law, several lengths, operation counts.
 DEFAULT["studies"] = {name: DEFAULT["studies"][name] for name in ("figure_3", "figure_4", "figure_6")}
 DEFAULT["studies"]["figure_3"]["datasets"]["measurement_noise"] = [1, 7]
-DEFAULT["figures"] |= {"together": {}, "sequences": {}}
+DEFAULT["figures"] |= {"together": {}, "sequences": {}, "closeness": {}}
 DEFAULT["claims"] = {name: DEFAULT["claims"][name] for name in ("4b", "4c", "5a", "6a", "7b", "8b")}
 DEFAULT["readings"]["axes"] = {
     name: DEFAULT["readings"]["axes"][name] for name in ("drift_spread", "estimate", "transformer")

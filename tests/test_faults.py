@@ -27,7 +27,7 @@ test_experiments: [{{frames: 6, experiments: 8}}]
 training_data: {{batches: 2}}
 training: {{validation_experiments: 4}}
 methods: {{plain: {{training: {{options: {{dimension: 8, feedforward: 8, epochs: 2}}}}}}}}
-figures: {{together: {{figure_2: null}}, sequences: {{tracks: null}}}}
+figures: {{together: {{figure_2: null}}, sequences: {{tracks: null}}, closeness: {{closeness: null}}}}
 studies:
   figure_2a:
     title: &hostile {json.dumps(HOSTILE)}

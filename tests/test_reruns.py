@@ -13,8 +13,9 @@ import pytest
 
 from workflow import PROJECT, SMALL, clone, jobs, snakemake, written
 
-LEARNT = {"train": 14, "track_trained": 21, "draw_sequence": 1}
-PLAIN_LEARNT = {"train": 12, "track_trained": 19, "draw_sequence": 1}
+CLOSENESS = {"tabulate_closeness": 1, "draw_closeness": 1}
+LEARNT = {"train": 14, "track_trained": 21, "draw_sequence": 1, **CLOSENESS}
+PLAIN_LEARNT = {"train": 12, "track_trained": 19, "draw_sequence": 1, **CLOSENESS}
 SCORED = {
     "score_tracks": 11,
     "tabulate_scores": 6,
@@ -23,7 +24,14 @@ SCORED = {
     "judge_claims": 1,
     "summarise_run": 1,
 }
-DRAWN = {"draw_scores": 6, "draw_together": 1, "draw_sequence": 1, "draw_operations": 1, "summarise_run": 1}
+DRAWN = {
+    "draw_scores": 6,
+    "draw_together": 1,
+    "draw_sequence": 1,
+    "draw_closeness": 1,
+    "draw_operations": 1,
+    "summarise_run": 1,
+}
 CALIBRATED = {"calibrate": 1, "draw_calibration": 1}
 # A config that differs is written beside the results.
 OTHER_CONFIG = {"write_config": 1}
@@ -87,6 +95,7 @@ CHANGES_OF_THE_CONFIG = {
             "simulate_test_set": 2,
             "track_trained": 11,
             "draw_sequence": 1,
+            **CLOSENESS,
             "track": 12,
             **SCORED,
             "score_tracks": 7,
@@ -158,7 +167,7 @@ CHANGES_OF_FILES = {
     ),
     "the MHT": (
         append("src/mpt/trackers/mht.py", "CUTOFF = None"),
-        {"track": 9, "count_operations": 1, "tabulate_operations": 1, **SCORED, **DRAWN},
+        {"track": 9, "count_operations": 1, "tabulate_operations": 1, **SCORED, **DRAWN, **CLOSENESS},
     ),
     "how transformers are trained": (
         append("src/mpt/transformer/training.py", "PATIENCE = None"),

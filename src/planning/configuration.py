@@ -22,7 +22,8 @@ from planning.methods import (
     methods,
     placeholders,
 )
-from planning.pictures import sequences, together
+from planning.pictures import closeness, sequences, together
+from planning.scaling import scaling
 from planning.statements import title
 from planning.studies import plan
 
@@ -72,6 +73,8 @@ def _problems(config: dict, schema: dict) -> list[str]:
                 title(config, jobs, study)
             together(config, jobs)
             sequences(config, jobs)
+            closeness(config, jobs)
+            scaling(config, jobs)
         except StudyError as error:
             found = [str(error)]
     return found

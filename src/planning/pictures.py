@@ -30,6 +30,18 @@ class Sequence:
     hardest_for: str
 
 
+@dataclass(frozen=True)
+class Closeness:
+    """A study's trackers on one dataset, whose scores are told apart by how close particles are.
+
+    trackers: by label, the method whose look the curve has and the tracker's name.
+    """
+
+    dataset: str
+    trackers: dict[str, tuple[str, str]]
+    edges: list[float]
+
+
 def together(config: dict, plan: Plan) -> dict[str, Together]:
     """Return the joint figures by name, those of dropped studies left out; raises StudyError."""
     found = {}
@@ -86,4 +98,38 @@ def sequences(config: dict, plan: Plan) -> dict[str, Sequence]:
             },
             hardest_for=picture["hardest_for"],
         )
+    return found
+
+
+def closeness(config: dict, plan: Plan) -> dict[str, Closeness]:
+    """Return the pictures of closeness by name, those of dropped studies left out; raises StudyError.
+
+    A picture has those curves of its study that have a point at its x.
+    """
+    found = {}
+    for name, picture in config["figures"]["closeness"].items():
+        path = f"figures.closeness.{name}"
+        if picture is None:
+            continue
+        if picture["study"] not in config["studies"]:
+            raise StudyError(f"{path}.study: {picture['study']!r} is none of the studies")
+        if config["studies"][picture["study"]] is None:
+            continue
+        if picture["edges"] != sorted(picture["edges"]):
+            raise StudyError(f"{path}.edges: they are not in increasing order")
+        trackers, datasets = {}, []
+        for curve in plan.curves[picture["study"]]:
+            at = {x: names for x, *names in curve.points}
+            if picture["x"] not in at:
+                continue
+            dataset, tracker = at[picture["x"]]
+            trackers[curve.label] = curve.drawn_as(plan.methods), tracker
+            datasets.append(dataset)
+        if not datasets:
+            raise StudyError(f"{path}.x: no curve of the study has a point at {picture['x']}")
+        if len(set(datasets)) > 1:
+            raise StudyError(f"{path}.x: its curves are of several datasets there: {', '.join(datasets)}")
+        if plan.test_sets[datasets[0]]["particles"] < 2:
+            raise StudyError(f"{path}.study: {datasets[0]} has one particle, which is close to none")
+        found[name] = Closeness(datasets[0], trackers, picture["edges"])
     return found

@@ -35,6 +35,7 @@ SYMBOLS = {
 # What is no score; scoring/definitions.py says how scores are called, their unit and their bounds.
 NAMES = {
     "frames": "Sequence length",
+    "distance": "Distance to the nearest particle\n(standard deviations of the innovation)",
     "flops": "FLOPs per sequence\n(a multiply–add is 2)",
     "seconds": "Processor seconds\nper sequence",
 }
