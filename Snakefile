@@ -28,6 +28,7 @@ include: "rules/figures.smk"
 include: "rules/calibration.smk"
 include: "rules/claims.smk"
 include: "rules/readings.smk"
+include: "rules/peers.smk"
 include: "rules/report.smk"
 
 
@@ -46,6 +47,12 @@ rule all:
 rule readings:
     input:
         readings_files,
+    localrule: True
+
+
+rule peers:
+    input:
+        peers_files,
     localrule: True
 
 

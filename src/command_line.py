@@ -17,8 +17,8 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,6 +37,7 @@ __all__ = [
     "output_file",
     "positive_float",
     "positive_int",
+    "processor_time_logged",
     "refuse_overwriting",
     "run",
     "seed",
@@ -119,6 +120,15 @@ def _log_start_up() -> None:
         print(f"started in {seconds:.3f} s")
     if sys.stdout is not None:
         sys.stdout.flush()
+
+
+@contextmanager
+def processor_time_logged() -> Iterator[None]:
+    """Print what a tracker's work took, where this is a workflow's job: tabulate_costs.py reads the log."""
+    begin = time.process_time()
+    yield
+    if os.environ.get("JOB_STARTED"):
+        print(f"tracked in {time.process_time() - begin:.6f} processor seconds")
 
 
 def _raise_exit(signum: int, frame) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, output_file, positive_int, run
+from command_line import ArgumentParser, InputError, output_file, positive_int, processor_time_logged, run
 from mpt.kalman import Model
 from mpt.tables.dataset import dataset_parameters, read_scenes, start_of
 from mpt.tables.files import TableWriter
@@ -55,7 +55,9 @@ def main() -> None:
         help="nodes that the assignment solver searches in a window at most",
     )
     parser.add_argument("--threads", type=positive_int, default=1, help="sequences tracked at a time")
-    track(**vars(parser.parse_args()))
+    arguments = parser.parse_args()
+    with processor_time_logged():
+        track(**vars(arguments))
 
 
 def track(
