@@ -135,12 +135,12 @@ def test_joint_probabilistic_association_weighs_both_permutations(dataset, track
 def test_multi_frame_assignment_over_the_whole_sequence_finds_the_most_likely_association(dataset, tracked):
     # Every association by itself: a Kalman filter along it, and the likelihoods of its innovations.
     q, r, v = 1.5, 4.0, 0.1
-    directory = dataset(experiments=12, frames=4, particles=2, initial_spread=2.0, measurement_noise=r)
+    directory = dataset(experiments=40, frames=4, particles=2, initial_spread=2.0, measurement_noise=r)
     noises = ("--process-noise", q, "--measurement-noise", r, "--velocity-spread", v)
     tracks, scenes = tracked("stonesoup_mfa", directory, *noises, "--window", 4)
     step = np.array([[1.0, 1.0], [0.0, 1.0]])
     revised = 0
-    for b in range(12):
+    for b in range(40):
         costs = {}
         for orders in product([(0, 1), (1, 0)], repeat=3):
             state, P, cost = np.stack([scenes.initial[b], np.zeros((2, 2))]), np.diag([0.0, v**2]), []

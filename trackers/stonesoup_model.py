@@ -26,13 +26,17 @@ class Filter(NamedTuple):
 
     @property
     def hypothesiser(self) -> PDAHypothesiser:
-        """What gives each detection its likelihood, however far it is."""
+        """What gives each detection its likelihood, however far it is.
+
+        Likelihoods are not normalised, so that histories that share no prediction can be compared.
+        """
         return PDAHypothesiser(
             self.predictor,
             self.updater,
             clutter_spatial_density=CLUTTER_DENSITY,
             prob_detect=1 - MISSED,
             include_all=True,
+            normalise=False,
         )
 
 
