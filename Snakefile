@@ -20,6 +20,7 @@ container: "container.sif"
 
 include: "rules/common.smk"
 include: "rules/simulate.smk"
+include: "rules/recordings.smk"
 include: "rules/train.smk"
 include: "rules/track.smk"
 include: "rules/score.smk"
