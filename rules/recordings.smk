@@ -30,7 +30,7 @@ rule import_recording:
     wildcard_constraints:
         dataset=PREFIX + r"\w+",
     conda:
-        "../envs/simulate.yaml"
+        "../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from scipy.stats import multivariate_normal
 
 from mpt.motion import Stream, simulate
 from mpt.tables.dataset import read_scenes
 from mpt.tables.tracks import read_tracks
+from workflow import jobs, snakemake
 
 TRACKERS = Path(__file__).parents[1] / "trackers"
 
@@ -188,3 +190,29 @@ def test_links_of_trajectories_that_begin_later_are_counted(monkeypatch):
     # Trajectory 7 begins in frame 1 and has two links; 8 has none, nor have points without a trajectory.
     labels = np.array([[0, 1, 2], [0, 7, -1], [7, 0, -1], [7, 8, 0]])
     assert links_added(labels) == 2
+
+
+def test_the_target_compares_peers_where_a_study_has_some(tmp_path):
+    planned = jobs(snakemake(tmp_path, "--dry-run", "peers", configs=[TRACKERS / "peers.yaml"]))
+    # Two studies of seven datasets: the MHT, five peers and a control on each.
+    assert planned["track"] == 7 * 7
+    assert (planned["tabulate_costs"], planned["draw_costs"], planned["judge_claims"]) == (2, 2, 1)
+    refused = snakemake(tmp_path, "--dry-run", "peers", configs=[])
+    assert refused.returncode != 0
+    assert (
+        "No study has a tracker of others: add --configfile trackers/peers.yaml"
+        in refused.stdout + refused.stderr
+    )
+
+
+def test_versions_are_those_of_the_environments():
+    environments = (TRACKERS / "environments").glob("*.yaml")
+    pinned = {
+        package
+        for path in environments
+        for part in yaml.safe_load(path.read_text())["dependencies"]
+        if isinstance(part, dict)
+        for package in part["pip"]
+    }
+    listed = (TRACKERS / "requirements.txt").read_text().splitlines()
+    assert {line for line in listed if not line.startswith("#")} == pinned
