@@ -13,7 +13,7 @@ import numpy as np
 
 from command_line import ArgumentParser, InputError, existing_directory, existing_file, output_file, run
 from mpt.tables.curves import CURVES
-from mpt.tables.files import TableReader, TableWriter, write_csv
+from mpt.tables.files import TableReader, TableWriter, with_nulls, write_csv
 
 COSTS = ("seconds", "links_left_out", "links_added")
 TOLD = re.compile(
@@ -76,19 +76,12 @@ def read_costs(log: Path, experiments: int) -> tuple[float, ...]:
 
 def columns_of(rows: Sequence[Mapping]) -> dict[str, np.ndarray]:
     """Return the columns of the table of curves from its rows; what is None there is masked."""
-    return {name: _column([row[name] for row in rows]) for name in CURVES.schema.names}
+    return {name: with_nulls([row[name] for row in rows]) for name in CURVES.schema.names}
 
 
 def _exactly(value: float) -> dict[str, float]:
     """Return a measured value as the table has means: one for all test sequences, without an interval."""
     return {**dict.fromkeys(("mean", "low", "high", "median"), value), "sequence_half_width": 0.0}
-
-
-def _column(values: list) -> np.ndarray:
-    missing = [value is None for value in values]
-    if any(missing):
-        return np.ma.array([0 if value is None else value for value in values], mask=missing)
-    return np.array(values)
 
 
 if __name__ == "__main__":
