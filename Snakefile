@@ -20,6 +20,7 @@ container: "container.sif"
 
 include: "rules/common.smk"
 include: "rules/simulate.smk"
+include: "rules/recordings.smk"
 include: "rules/train.smk"
 include: "rules/track.smk"
 include: "rules/score.smk"
@@ -29,6 +30,7 @@ include: "rules/calibration.smk"
 include: "rules/claims.smk"
 include: "rules/readings.smk"
 include: "rules/scaling_law.smk"
+include: "rules/peers.smk"
 include: "rules/report.smk"
 
 
@@ -53,6 +55,12 @@ rule readings:
 rule scaling_law:
     input:
         scaling_files,
+    localrule: True
+
+
+rule peers:
+    input:
+        peers_files,
     localrule: True
 
 

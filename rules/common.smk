@@ -42,7 +42,7 @@ shell.prefix(
 
 
 wildcard_constraints:
-    dataset=r"T\d+_sigma[^/]+",
+    dataset=r"T\d+_sigma[^/]+|recording_\w+",
     training_set=r"T\d+_i[^/]+",
     model=r"[^/]+",
     tracker=r"[^/]+",

@@ -19,7 +19,8 @@ def planned_jobs() -> dict[str, list[str]]:
         "judge_claims": claims_files(),
     }
     return {
-        "simulate_test_set": sorted(PLAN.test_sets),
+        "simulate_test_set": sorted(name for name in PLAN.test_sets if not recording_of(name)),
+        "import_recording": sorted(name for name in PLAN.test_sets if recording_of(name)),
         "simulate_training_set": sorted(PLAN.training_sets),
         "train": sorted(PLAN.models),
         "track": named[False],

@@ -22,6 +22,8 @@ rule simulate_test_set:
         "results/logs/simulate_test_set/{dataset}.log",
     benchmark:
         "results/benchmarks/simulate_test_set/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=r"T\d+_sigma[^/]+",
     conda:
         "../envs/simulate.yaml"
     threads: 1

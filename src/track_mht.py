@@ -13,6 +13,7 @@ from mpt.tables.dataset import dataset_parameters, read_scenes, start_of
 from mpt.tables.files import TableWriter
 from mpt.tables.tracks import MARGINS, TrackWriter
 from mpt.trackers import mht
+from processor_time import processor_time_logged
 from tracker_flags import add_dataset_flags, add_filter_flags
 
 
@@ -55,7 +56,9 @@ def main() -> None:
         help="nodes that the assignment solver searches in a window at most",
     )
     parser.add_argument("--threads", type=positive_int, default=1, help="sequences tracked at a time")
-    track(**vars(parser.parse_args()))
+    arguments = parser.parse_args()
+    with processor_time_logged():
+        track(**vars(arguments))
 
 
 def track(

@@ -1,15 +1,20 @@
 """Trackers of others link as they say, and what they leave out stays left out."""
 
 import importlib
+import re
 import sys
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from scipy.stats import multivariate_normal
 
+from mpt.motion import Stream, simulate
 from mpt.tables.dataset import read_scenes
 from mpt.tables.tracks import read_tracks
+from workflow import jobs, snakemake
 
 TRACKERS = Path(__file__).parents[1] / "trackers"
 
@@ -32,6 +37,8 @@ def tracked(monkeypatch, tmp_path):
     return track
 
 
+# The candidates of trackers/search_range.py, as docs/recordings.md has them.
+MULTIPLES = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)
 ORDERS = [list(order) for order in permutations(range(3))]
 LINKERS = ["trackpy_linker", "laptrack_linker"]
 
@@ -92,3 +99,120 @@ def test_stone_soup_takes_the_permutation_of_least_mahalanobis_distances(dataset
             np.testing.assert_allclose(tracks.positions[b, t], state[0], atol=1e-9)
     # In some frames the nearest detections alone would not be a permutation.
     assert crossed
+
+
+def test_joint_probabilistic_association_weighs_both_permutations(dataset, tracked):
+    # Two particles: the updates of a track by either detection, mixed by the permutations' probabilities.
+    q, r, v = 1.5, 2.0, 0.1
+    directory = dataset(experiments=3, frames=4, particles=2, initial_spread=2.0)
+    noises = ("--process-noise", q, "--measurement-noise", r, "--velocity-spread", v)
+    tracks, scenes = tracked("stonesoup_jpda", directory, *noises)
+    step = np.kron([[1.0, 1.0], [0.0, 1.0]], np.eye(2))
+    Q = np.kron(np.diag([q**2, 0.0]), np.eye(2))
+    undecided = 0
+    for b in range(3):
+        x = [np.concatenate([start, [0.0, 0.0]]) for start in scenes.initial[b]]
+        P = [np.kron(np.diag([0.0, v**2]), np.eye(2))] * 2
+        for t in range(1, 4):
+            z = scenes.measurements[b, t]
+            x, P = [step @ each for each in x], [step @ each @ step.T + Q for each in P]
+            S = [each[:2, :2] + r**2 * np.eye(2) for each in P]
+            likely = [[multivariate_normal.pdf(z[j], x[n][:2], S[n]) for j in range(2)] for n in range(2)]
+            straight, crossed = likely[0][0] * likely[1][1], likely[0][1] * likely[1][0]
+            own = straight / (straight + crossed)
+            undecided += 0.1 < own < 0.9
+            weights = [[own, 1 - own], [1 - own, own]]
+            assert tracks.detection[b, t].tolist() == ([0, 1] if own > 0.5 else [1, 0])
+            for n in range(2):
+                gain = P[n][:, :2] @ np.linalg.inv(S[n])
+                updates = np.array([x[n] + gain @ (each - x[n][:2]) for each in z])
+                mean = weights[n] @ updates
+                apart = updates - mean
+                P[n] = P[n] - gain @ S[n] @ gain.T + (apart.T * weights[n]) @ apart
+                x[n] = mean
+                np.testing.assert_allclose(tracks.positions[b, t, n], mean[:2], rtol=1e-5, atol=1e-6)
+    assert undecided
+
+
+def test_multi_frame_assignment_over_the_whole_sequence_finds_the_most_likely_association(dataset, tracked):
+    # Every association by itself: a Kalman filter along it, and the likelihoods of its innovations.
+    q, r, v = 1.5, 4.0, 0.1
+    directory = dataset(experiments=40, frames=4, particles=2, initial_spread=2.0, measurement_noise=r)
+    noises = ("--process-noise", q, "--measurement-noise", r, "--velocity-spread", v)
+    tracks, scenes = tracked("stonesoup_mfa", directory, *noises, "--window", 4)
+    step = np.array([[1.0, 1.0], [0.0, 1.0]])
+    revised = 0
+    for b in range(40):
+        costs = {}
+        for orders in product([(0, 1), (1, 0)], repeat=3):
+            state, P, cost = np.stack([scenes.initial[b], np.zeros((2, 2))]), np.diag([0.0, v**2]), []
+            for t, order in enumerate(orders, 1):
+                P = step @ P @ step.T + np.diag([q**2, 0.0])
+                state = np.einsum("ij,jnk->ink", step, state)
+                apart = scenes.measurements[b, t][list(order)] - state[0]
+                cost.append((apart**2).sum() / (P[0, 0] + r**2))
+                gain = P[:, 0] / (P[0, 0] + r**2)
+                state = state + gain[:, None, None] * apart
+                P = P - np.outer(gain, P[0])
+            costs[orders] = cost, state[0]
+        best = min(costs, key=lambda orders: sum(costs[orders][0]))
+        assert tracks.detection[b, 1:].tolist() == [list(order) for order in best]
+        np.testing.assert_allclose(tracks.positions[b, 3], costs[best][1], atol=1e-6)
+        greedy = [()]
+        for t in range(3):
+            begin = [orders for orders in costs if orders[:t] == greedy[-1]]
+            greedy.append(min(begin, key=lambda orders, t=t, costs=costs: costs[orders][0][t])[: t + 1])
+        revised += greedy[-1] != best
+    # In some experiment frames decided one by one would be decided otherwise.
+    assert revised
+
+
+def test_a_tuned_range_is_the_best_candidate_on_training_data(dataset, tracked, capsys):
+    noises = {"process_noise": 1.5, "measurement_noise": 1.0, "initial_spread": 20.0, "drift_spread": 0.1}
+    directory = dataset(experiments=2, frames=20, particles=2, **noises)
+    told = [word for name, value in noises.items() for word in (f"--{name.replace('_', '-')}", value)]
+    tuning = ("--search-range", "tuned", *told, "--training-experiments", 5, "--seed", 3)
+    tracked("trackpy_linker", directory, *tuning)
+    (reach,) = re.findall(r"^search range ([\d.]+):", capsys.readouterr().out, re.MULTILINE)
+    # Particles far apart: the least range that leaves no link out, of steps of these training data.
+    data = simulate(np.arange(5), 20, 2, **noises, seed=3, stream=Stream.TRAINING)
+    path = np.take_along_axis(data.measurements, data.detection[..., None].astype(int), axis=2)
+    path[:, 0] = data.positions[:, 0]
+    longest = np.linalg.norm(np.diff(path, axis=1), axis=-1).max()
+    deviation = np.sqrt(1.5**2 + 2 * 1.0**2 + 0.1**2)
+    least = next(multiple for multiple in MULTIPLES if multiple * deviation > longest)
+    assert float(reach) == pytest.approx(least * deviation, rel=1e-3)
+
+
+def test_links_of_trajectories_that_begin_later_are_counted(monkeypatch):
+    monkeypatch.syspath_prepend(TRACKERS)
+    links_added = importlib.import_module("following").links_added
+    # Trajectory 7 begins in frame 1 and has two links; 8 has none, nor have points without a trajectory.
+    labels = np.array([[0, 1, 2], [0, 7, -1], [7, 0, -1], [7, 8, 0]])
+    assert links_added(labels) == 2
+
+
+def test_the_target_compares_peers_where_a_study_has_some(tmp_path):
+    planned = jobs(snakemake(tmp_path, "--dry-run", "peers", configs=[TRACKERS / "peers.yaml"]))
+    # Two studies of seven datasets: the MHT, five peers and a control on each.
+    assert planned["track"] == 7 * 7
+    assert (planned["tabulate_costs"], planned["draw_costs"], planned["judge_claims"]) == (2, 2, 1)
+    refused = snakemake(tmp_path, "--dry-run", "peers", configs=[])
+    assert refused.returncode != 0
+    assert (
+        "No study has a tracker of others: add --configfile trackers/peers.yaml"
+        in refused.stdout + refused.stderr
+    )
+
+
+def test_versions_are_those_of_the_environments():
+    environments = (TRACKERS / "environments").glob("*.yaml")
+    pinned = {
+        package
+        for path in environments
+        for part in yaml.safe_load(path.read_text())["dependencies"]
+        if isinstance(part, dict)
+        for package in part["pip"]
+    }
+    listed = (TRACKERS / "requirements.txt").read_text().splitlines()
+    assert {line for line in listed if not line.startswith("#")} == pinned

@@ -4,17 +4,18 @@ import laptrack
 import numpy as np
 import pandas as pd
 from following import parser, track_dataset
+from search_range import add_flags, search_range
 
 
-def link(points: np.ndarray, search_range: float) -> np.ndarray:
-    """Return the label (T, N) of each of the points (T, N, 2); search_range: the largest displacement."""
+def link(points: np.ndarray, reach: float) -> np.ndarray:
+    """Return the label (T, N) of each of the points (T, N, 2); reach: the largest displacement, a length."""
     T, N, _ = points.shape
     frame = pd.DataFrame(points.reshape(T * N, 2), columns=["x", "y"]).assign(
         frame=np.repeat(np.arange(T), N)
     )
     tracker = laptrack.LapTrack(
         metric="sqeuclidean",
-        cutoff=search_range**2,
+        cutoff=reach**2,
         gap_closing_cutoff=False,
         splitting_cutoff=False,
         merging_cutoff=False,
@@ -27,10 +28,11 @@ def link(points: np.ndarray, search_range: float) -> np.ndarray:
 def main() -> None:
     """Read the flags, link every experiment."""
     flags = parser(__doc__)
-    flags.add_argument("--search-range", type=float, required=True, help="largest displacement [length]")
+    add_flags(flags)
     values = flags.parse_args()
     values.script = __file__
-    track_dataset(values, lambda points: link(points, values.search_range))
+    reach = search_range(values, link)
+    track_dataset(values, lambda points: link(points, reach))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 
 from planning.ledger import OF_OPERATIONS, ledger
 from planning.methods import CONTROL, SHARED_DATA, SHARED_TRAINING, StudyError
+from planning.recordings import recording_of
 from planning.studies import Plan, plan
 
 AXES, GRID, CROSSED = PARTS = ("axes", "grid", "crossed")
@@ -281,8 +282,16 @@ def _judged(config: dict, jobs: Plan, part: str) -> dict:
         for name, claim in claims.items()
         if claim["test"] not in OF_OPERATIONS
         and (part != GRID or not any(jobs.methods[name].is_trained for name in _methods(jobs, claim)))
+        and not _is_recorded(jobs, claim)
     }
     return ledger(config | {"claims": kept}, jobs)
+
+
+def _is_recorded(jobs: Plan, claim: dict) -> bool:
+    """Say whether a claim is about a recording: its scene is as it is, whatever is chosen."""
+    figures = {claim["figure"], claim["reference_figure"]}
+    points = [point for figure in figures for curve in jobs.curves[figure] for point in curve.points]
+    return any(recording_of(dataset) for _, dataset, _ in points)
 
 
 def _methods(jobs: Plan, claim: dict) -> set[str]:

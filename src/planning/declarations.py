@@ -1,4 +1,4 @@
-"""Where the scripts lie that a config's methods declare: relative to the config file that names them."""
+"""Where scripts and recordings lie that a config declares: relative to the config file that names them."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SCRIPTS = (
 
 
 def located(config: dict, files: dict[Path, dict], project: Path) -> tuple[dict, list[str]]:
-    """Return the config with paths of scripts relative to here, and a line for each that is not there.
+    """Return the config with paths of files relative to here, and a line for each that is not there.
 
     files: what each config file says, the later laid over the earlier. A path that is not beside the file
     that names it is looked for in the project, so that a config written with results can be used again.
@@ -35,6 +35,12 @@ def located(config: dict, files: dict[Path, dict], project: Path) -> tuple[dict,
                     missing.append(f"methods.{name}.{'.'.join(keys)}: {text}: there is no file {path}")
             found = [os.path.relpath(path) for path in paths]
             place[last] = found if isinstance(place[last], list) else found[0]
+    for name, recording in config["recordings"].items():
+        if recording is not None:
+            path = _path(recording["path"], ("recordings", name, "path"), files, project)
+            if not path.is_file():
+                missing.append(f"recordings.{name}.path: {recording['path']}: there is no file {path}")
+            recording["path"] = os.path.relpath(path)
     return config, missing
 
 

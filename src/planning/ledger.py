@@ -211,5 +211,5 @@ def _check_law(plan: Plan, path: str, curves: list) -> None:
     if len(counts) > 1:
         raise StudyError(
             f"{path}: the test limit pairs test sequences, but the data sets have different numbers of "
-            f"experiments: {', '.join(map(str, sorted(counts)))}"
+            f"experiments: {', '.join(sorted(map(str, counts)))}"
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from mpt.scoring.definitions import needs_a_length
+from planning import recordings
 from planning.methods import (
     CONTROL,
     DATASET_SYMBOLS,
@@ -122,10 +123,8 @@ def experiments_for(table: list[dict], frames: int) -> int:
 def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
     datasets = []
     for dataset in combinations(study["datasets"]):
-        name = f"T{dataset['frames']}_sigma{dataset['measurement_noise']}"
-        name += differences(dataset, config["simulation"] | {"experiments": None})
-        _check_length(f"{path}.datasets", name)
-        jobs.test_sets[name] = dataset_settings(config, dataset)
+        name, scene = _test_set(config, f"{path}.datasets", dataset)
+        jobs.test_sets[name] = scene
         if message := needs_a_length(jobs.test_sets[name]):
             raise StudyError(f"{path}.datasets: {name}: {message}")
         datasets.append((name, dataset))
@@ -152,6 +151,18 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
     for index, curve in curves.values():
         _check_curve(config, f"{path}.trackers[{index}]", study, curve, jobs)
     return [curve for _, curve in curves.values()]
+
+
+def _test_set(config: dict, path: str, dataset: dict) -> tuple[str, dict]:
+    """Return the name and the settings of a test dataset, simulated or recorded."""
+    if "recording" in dataset:
+        return recordings.name_of(dataset), recordings.scene(
+            config, f"{path}.recording", dataset["recording"]
+        )
+    name = f"T{dataset['frames']}_sigma{dataset['measurement_noise']}"
+    name += differences(dataset, config["simulation"] | {"experiments": None})
+    _check_length(path, name)
+    return name, dataset_settings(config, dataset)
 
 
 def _check_curve(config: dict, path: str, study: dict, curve: Curve, jobs: Plan) -> None:

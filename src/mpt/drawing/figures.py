@@ -22,7 +22,7 @@ from mpt.drawing.style import (
     new_figure,
     symbols,
 )
-from mpt.scoring.definitions import SCORES
+from mpt.scoring.definitions import SCORES, Score
 
 SYMBOLS = {
     "measurement_noise": r"\sigma",
@@ -46,6 +46,8 @@ UNITS = {
     **dict.fromkeys(DURATIONS, "frames"),
     "drift_spread": "length per frame",
 }
+# What a panel may show that is no score, such as processor seconds.
+COST = Score("Cost", "cost", -1, spans_decades=True)
 # On an axis of fewer decades small differences show better if it is linear.
 LOG_FROM_RATIO = 10
 # Of an axis, above and below what it shows.
@@ -205,7 +207,7 @@ def _set_x(axis: Axes, x: str, scale: str, lines: Sequence[Line]) -> None:
 
 def _set_y(axis: Axes, score: str, lines: Sequence[Line], styles: Styles) -> tuple[float, float]:
     """Set the scale and the ends of an axis of scores; returns the ends."""
-    definition = SCORES[score]
+    definition = SCORES.get(score, COST)
     log = definition.spans_decades and _spans_decades(lines, styles)
     if log:
         _scale(axis, "y", "log", np.concatenate([line.mean for line in lines]))
