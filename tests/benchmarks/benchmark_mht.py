@@ -23,10 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 import numpy as np
 import record
 
-import count_mht
 import integer_program as program
 from mpt.kalman import Model
 from mpt.motion import simulate
+from mpt.operations.known_work import CannotCount
+from mpt.operations.mht_counts import count_by_emulation
 from mpt.operations.mht_formulas import FORMULAS
 from mpt.trackers import mht
 
@@ -133,9 +134,13 @@ def formulas(quick: bool) -> Iterator[record.Finding]:
     """Operations by the formulas and as an emulated processor counts, of a sequence of nine frames."""
     names = ("process_noise", "initial_spread", "drift_spread")
     scene = {"frames": 9, "measurement_noise": 7.0, **{name: MOTION[name] for name in names}}
+    marked = record.ROOT / "src/track_marked.py"
     for particles in (2, 3):
         runs = [(solver, K) for solver in FORMULAS for K in range(1, 3 if quick else 9)]
-        counted = count_mht.count_by_emulation(runs, {"particles": particles, **scene}, 1)
+        try:
+            counted = count_by_emulation(runs, {"particles": particles, **scene}, 1, marked)
+        except CannotCount as reason:
+            raise record.CannotMeasure(reason) from reason
         for solver, formula in FORMULAS.items():
             deviations = [
                 abs(formula(particles, K, 9) / operations - 1)

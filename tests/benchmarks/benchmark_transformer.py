@@ -1,10 +1,10 @@
-"""Measure the numbers that the transformer is to reach, each row by itself, beside their bars.
+"""Measure the numbers that the transformers are to reach, each row by itself, beside their bars.
 
     python tests/benchmarks/benchmark_transformer.py unlimited six_experiments
 
-trains and tracks by the scripts' command lines with the network and the training of config.yaml, and writes
-what it found into transformer.csv and transformer.md; rows that were not asked for stay as they are. All
-times are processor time of one thread: what else the machine does counts little.
+trains and tracks by the scripts' command lines with the methods of config.yaml, and writes what it found into
+transformer.csv and transformer.md; rows that were not asked for stay as they are. All times are processor
+time of one thread: what else the machine does counts little. Rows that name no network are of the geometric.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -36,15 +36,19 @@ from mpt.operations.transformer import track_frame_by_frame
 from mpt.tables.dataset import read_truth
 from mpt.tables.files import TableReader
 from mpt.tables.learning_curve import LEARNING_CURVE
-from mpt.tables.scores import SCORES
+from mpt.tables.scores import read_tracker_scores
 from mpt.tables.tracks import read_tracks
-from mpt.transformer.geometric import Architecture, Transformer
+from mpt.transformer.network import PAST, WHOLE, Network
+from mpt.transformer.networks import GEOMETRIC, NETWORKS, PLAIN
+from planning.flags import flags
+from planning.methods import methods
 
 SEED = 4242
 MOTION = {"particles": 2, "process_noise": 1.5, "initial_spread": 5, "drift_spread": 0.1}
 REPLICATES = 5
-# The network that is measured, and what it sees and learns from.
-GEOMETRIC = {"network": "geometric", "encoder_sees": "past", "augment": "rotations"}
+METHODS = methods(yaml.safe_load((record.ROOT / "config.yaml").read_text()))
+# Of sequences of 150 frames, σ = 7: the paper's six experiments.
+SIX = {"batches": 6, "experiments_per_batch": 1, "decoder_lookback": 8}
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,12 @@ class Bench:
     """A scratch directory, the scripts, and how large everything is."""
 
     def __init__(self, directory: Path, quick: bool):
-        """Read the network and the training from the config."""
+        """Say where files go, and whether training and test are only to show that they run."""
         self.directory, self.quick = directory, quick
-        config = yaml.safe_load((record.ROOT / "config.yaml").read_text())
-        self.network, self.training = config["transformer"], config["training"]
 
-    def run(self, script: str, output: Path | list[Path], **flags) -> float:
-        """Run a script with flags; returns the processor seconds that it took."""
-        command = [sys.executable, str(record.ROOT / "src" / script)]
-        for name, value in {**flags, "output": output}.items():
-            values = value if isinstance(value, list) else [value]
-            command += [f"--{name.replace('_', '-')}", *map(str, values)]
+    def run(self, script: str, **settings) -> float:
+        """Run a script with settings as its flags; returns the processor seconds that it took."""
+        command = [sys.executable, str(record.ROOT / script), *shlex.split(flags(settings))]
         print(shlex.join(command[1:]), flush=True)
         before = children_seconds()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -84,49 +83,61 @@ class Bench:
         output = self.directory / f"{stream}_{experiments}_{frames}_{noise}"
         if not output.exists():
             model = {**MOTION, "frames": frames, "measurement_noise": noise, "experiments": experiments}
-            self.run("simulate.py", output, **model, seed=SEED, stream=stream)
+            self.run("src/simulate.py", **model, seed=SEED, stream=stream, output=output)
         return output
 
-    def train(self, dataset: Path, replicates: int, **changes) -> tuple[Path, float]:
-        """Return a model with the seconds that its training took, start-up and validation included."""
-        output = self.directory / f"{dataset.name}_{len(list(self.directory.iterdir()))}" / "model.pt"
-        flags = {**GEOMETRIC, **self.network, **self.training, "seed": SEED, **changes}
-        flags["replicates"] = replicates
-        if self.quick:
-            flags["epochs"] = 1
-        return output, self.run("train.py", output, dataset=dataset, **flags)
+    def train(self, network: str, dataset: Path, replicates: int, **changes) -> tuple[Path, float]:
+        """Return a model with the seconds that its training took, start-up and validation included.
 
-    def transformer(self, model: Path, test: Path, replicates: int) -> Scores:
+        changes: of the options that the config declares for the network.
+        """
+        output = self.directory / f"{dataset.name}_{len(list(self.directory.iterdir()))}" / "model.pt"
+        method = METHODS[network]
+        options = {**method.training_options, "seed": SEED, **changes, "replicates": replicates}
+        if self.quick:
+            options["epochs"] = min(options["epochs"], 2)
+        return output, self.run(method.training_script, dataset=dataset, **options, output=output)
+
+    def transformer(self, network: str, model: Path, test: Path, replicates: int) -> Scores:
         """Track with every replicate and score."""
         tracks = [model.with_name(f"{replicate}.parquet") for replicate in range(replicates)]
-        command = {"measurements": test / "measurements.parquet", "initial": test / "initial.parquet"}
-        self.run("track_transformer.py", tracks, **command, model=model)
+        method = METHODS[network]
+        self.run(method.script, **tables(test), **method.options, model=model, output=tracks)
         return self.score(test, tracks)
 
     def mht(self, test: Path, lookback: int, noise: float) -> Scores:
-        """Track with the MHT, told the model, and score."""
-        output = test / f"mht_{lookback}.parquet"
-        told = {"process_noise": MOTION["process_noise"], "velocity_spread": MOTION["drift_spread"]}
-        told |= {"measurement_noise": noise, "solver": "enumerate", "estimate": "filtered"}
-        command = {"measurements": test / "measurements.parquet", "initial": test / "initial.parquet"}
-        self.run("track_mht.py", output, **command, **told, lookback=lookback)
+        """Track with the MHT, told the motion and to believe in this noise, and score."""
+        output, method = test / f"mht_{lookback}.parquet", METHODS["mht"]
+        options = method.settings({"lookback": lookback, "measurement_noise": noise})
+        self.run(method.script, **tables(test), **method.resolved(options, MOTION), output=output)
         return self.score(test, [output])
 
     def score(self, test: Path, tracks: list[Path]) -> Scores:
-        """Score each of the tracks."""
+        """Score the tracks, one file a replicate."""
+        output = tracks[0].with_suffix(".scores.parquet")
+        names = {"tracker": ["it"] * len(tracks), "replicate": list(range(len(tracks)))}
+        self.run("src/score.py", truth=test / "truth.parquet", tracks=tracks, **names, output=output)
+        ((_, _, scores),) = read_tracker_scores(output, ["it"], ["jaccard", "position_error"])
         true = np.concatenate([block.positions for block in read_truth(test / "truth.parquet")])
-        jaccard, error, together = [], [], []
+        together = []
         for path in tracks:
-            output = path.with_suffix(".scores.parquet")
-            self.run("score.py", output, truth=test / "truth.parquet", tracks=path)
-            with TableReader(output, SCORES) as reader:
-                scores = reader.read()
-            jaccard.append(scores["jaccard"].mean())
-            error.append(np.sqrt(np.mean(scores["position_error"] ** 2)))
             positions = np.concatenate([block.positions for block in read_tracks(path)])
             nearest = pairwise_distances(positions, true).argmin(-1)
             together.append((nearest[..., 0] == nearest[..., 1]).mean())
-        return Scores(*map(np.array, (jaccard, error, together)))
+        error = np.sqrt(np.mean(scores["position_error"] ** 2, axis=1))
+        return Scores(scores["jaccard"].mean(axis=1), error, np.array(together))
+
+    def long_sequences(self) -> tuple[Path, Path, dict]:
+        """Return test and training sequences of 150 frames, σ = 7, and what training on six is told."""
+        frames = 12 if self.quick else 150
+        test = self.simulate("test", 10 if self.quick else 500, frames, 7)
+        training = self.simulate("training", 6 * REPLICATES, frames, 7)
+        return test, training, {**SIX, "encoder_lookback": frames}
+
+
+def tables(dataset: Path) -> dict[str, Path]:
+    """Return what a tracker is given of a dataset."""
+    return {name: dataset / f"{name}.parquet" for name in ("measurements", "initial")}
 
 
 @contextlib.contextmanager
@@ -149,48 +160,53 @@ def timed(work: Callable, *arguments) -> tuple[float, object]:
     return time.process_time() - begin, result
 
 
+# On fresh simulations, a quarter of an hour of one core at most. The plain network sees the past
+# alone, as does the MHT, which reports filtered positions.
+UNLIMITED = {
+    PLAIN: {"mode": "closed_loop", "encoder_sees": PAST, "epochs": 800},
+    GEOMETRIC: {"epochs": 100},
+}
+# Of the position error over that of the MHT, by network, σ and the MHT's lookback.
+MOST_ERROR = {(PLAIN, 7, 1): 1.05} | {(GEOMETRIC, noise, K): 1.01 for noise in (2, 7) for K in (1, 8)}
+
+
 def unlimited(quick: bool) -> Iterator[record.Finding]:
-    """Fresh simulations at every step."""
-    how = {"batches": "unlimited", "experiments_per_batch": 64, "epochs": 100, "validate_every": 50}
-    if quick:
-        how["experiments_per_batch"] = 1
+    """Fresh simulations at every step, both networks in closed loop."""
+    how = {"batches": "unlimited", "experiments_per_batch": 1 if quick else 64, "validate_every": 50}
+    how |= {"encoder_lookback": 50, "decoder_lookback": 8}
     with new_bench(quick) as bench:
-        for noise in (2, 7):
+        for noise in (7,) if quick else (2, 7):
             test = bench.simulate("test", 10 if quick else 1000, 50, noise)
             dataset = bench.simulate("training", 1, 50, noise)
-            model, seconds = bench.train(dataset, 1, encoder_lookback=50, decoder_lookback=8, **how)
-            yield f"σ = {noise}: training [s]", seconds, 900, seconds <= 900
-            found = bench.transformer(model, test, 1)
-            for lookback in (1, 8):
-                mht = bench.mht(test, lookback, noise)
-                jaccard, error = found.jaccard[0] - mht.jaccard[0], found.error[0] / mht.error[0]
-                name = f"σ = {noise}: %s MHT K = {lookback}"
-                yield name % "Jaccard −", jaccard, 0, jaccard >= 0
-                yield name % "position error /", error, 1.01, error <= 1.01
-            yield f"σ = {noise}: Jaccard", found.jaccard[0], None, None
-            yield f"σ = {noise}: position error", found.error[0], None, None
+            mht = {lookback: bench.mht(test, lookback, noise) for lookback in (1, 8)}
+            for network in NETWORKS:
+                model, seconds = bench.train(network, dataset, 1, **how, **UNLIMITED[network])
+                found = bench.transformer(network, model, test, 1)
+                name = f"{network}, σ = {noise}"
+                yield f"{name}: training [s]", seconds, 900, seconds <= 900
+                least = 0 if network == GEOMETRIC else None
+                for lookback, other in mht.items():
+                    jaccard, error = found.jaccard[0] - other.jaccard[0], found.error[0] / other.error[0]
+                    reached = None if least is None else jaccard >= least
+                    yield f"{name}: Jaccard − MHT K = {lookback}", jaccard, least, reached
+                    most = MOST_ERROR.get((network, noise, lookback))
+                    reached = None if most is None else error <= most
+                    yield f"{name}: position error / MHT K = {lookback}", error, most, reached
+                yield f"{name}: Jaccard", found.jaccard[0], None, None
+                yield f"{name}: position error", found.error[0], None, None
 
 
 def six_experiments(quick: bool) -> Iterator[record.Finding]:
     """transformer_{150,1}: the median of five trainings."""
     with new_bench(quick) as bench:
-        test, dataset = long_sequences(bench)
-        model, seconds = bench.train(dataset, REPLICATES, **LONG)
+        test, dataset, size = bench.long_sequences()
+        model, seconds = bench.train(GEOMETRIC, dataset, REPLICATES, **size)
         # They are trained side by side.
         yield "training, each of 5 [s]", seconds / REPLICATES, 60, seconds / REPLICATES <= 60
-        found, mht = bench.transformer(model, test, REPLICATES), bench.mht(test, 1, 7)
+        found, mht = bench.transformer(GEOMETRIC, model, test, REPLICATES), bench.mht(test, 1, 7)
         error, jaccard = np.median(found.error / mht.error), np.median(found.jaccard - mht.jaccard)
         yield "position error / MHT K = 1, median", error, 1.12, error <= 1.12
         yield "Jaccard − MHT K = 1, median", jaccard, -0.01, jaccard >= -0.01
-
-
-LONG = {"batches": 6, "experiments_per_batch": 1, "encoder_lookback": 150, "decoder_lookback": 8}
-
-
-def long_sequences(bench: Bench) -> tuple[Path, Path]:
-    """Return test and training sequences of 150 frames, σ = 7, for five times six experiments."""
-    test = bench.simulate("test", 10 if bench.quick else 500, 150, 7)
-    return test, bench.simulate("training", 6 * REPLICATES, 150, 7)
 
 
 def more_experiments(quick: bool) -> Iterator[record.Finding]:
@@ -204,8 +220,8 @@ def more_experiments(quick: bool) -> Iterator[record.Finding]:
         for i in numbers:
             dataset = bench.simulate("training", 6 * REPLICATES * i, 8, noise)
             size = {"batches": 6, "experiments_per_batch": i, "encoder_lookback": 8, "decoder_lookback": 8}
-            model, _ = bench.train(dataset, REPLICATES, **size)
-            jaccards.append(bench.transformer(model, test, REPLICATES).jaccard.mean())
+            model, _ = bench.train(GEOMETRIC, dataset, REPLICATES, **size)
+            jaccards.append(bench.transformer(GEOMETRIC, model, test, REPLICATES).jaccard.mean())
             yield f"i = {i}: Jaccard", jaccards[-1], None, None
     rises = np.diff(jaccards).min()
     yield "smallest rise from i to the next", rises, 0, rises > 0
@@ -219,18 +235,18 @@ def stopping(quick: bool) -> Iterator[record.Finding]:
     The number in config.yaml, the same for all models, is the least whose error, averaged over these and each
     relative to its own least, is within 1 %.
     """
-    epochs = (5, 10, 20, 40)
+    epochs = (1, 2) if quick else (5, 10, 20, 40)
+    kinds = ((8, 1, 7),) if quick else ((150, 1, 1), (150, 1, 7), (8, 1, 7), (8, 30, 7))
     errors = []
     with new_bench(quick) as bench:
-        for frames, i, noise in ((150, 1, 1), (150, 1, 7), (8, 1, 7), (8, 30, 7)):
+        for frames, i, noise in kinds:
             dataset = bench.simulate("training", 6 * REPLICATES * i, frames, noise)
             size = {"batches": 6, "experiments_per_batch": i, "encoder_lookback": frames}
             size |= {"decoder_lookback": 8, "validation_experiments": 4 if quick else 200}
             errors.append([])
             for number in epochs:
-                model, _ = bench.train(
-                    dataset, REPLICATES, **{**size, "epochs": number, "validate_every": number}
-                )
+                size |= {"epochs": number, "validate_every": number}
+                model, _ = bench.train(GEOMETRIC, dataset, REPLICATES, **size)
                 with TableReader(model.with_name("learning_curve.parquet"), LEARNING_CURVE) as reader:
                     curve = reader.read()
                 last = curve["epoch"] == curve["epoch"].max()
@@ -239,16 +255,16 @@ def stopping(quick: bool) -> Iterator[record.Finding]:
         relative = (np.array(errors) / np.min(errors, 1, keepdims=True)).mean(0)
         for number, error in zip(epochs, relative, strict=True):
             yield f"relative to the least, mean: {number} epochs", error, None, None
-        yield "epochs in config.yaml", bench.training["epochs"], None, None
+        yield "epochs in config.yaml", METHODS[GEOMETRIC].training_options["epochs"], None, None
 
 
 def teacher_forcing(quick: bool) -> Iterator[record.Finding]:
     """The same six experiments, fed the truth or own outputs in training: medians of five."""
     with new_bench(quick) as bench:
-        test, dataset = long_sequences(bench)
+        test, dataset, size = bench.long_sequences()
         for mode in ("closed_loop", "teacher_forcing"):
-            model, _ = bench.train(dataset, REPLICATES, **LONG, mode=mode)
-            found = bench.transformer(model, test, REPLICATES)
+            model, _ = bench.train(GEOMETRIC, dataset, REPLICATES, **size, mode=mode)
+            found = bench.transformer(GEOMETRIC, model, test, REPLICATES)
             yield f"{mode}: Jaccard", np.median(found.jaccard), None, None
             yield f"{mode}: position error", np.median(found.error), None, None
 
@@ -258,12 +274,13 @@ def misbelief(quick: bool) -> Iterator[record.Finding]:
 
     Tracks are together where both are nearest to one particle.
     """
+    frames, noises = (12, (7,)) if quick else (150, (1, 3, 7))
     with new_bench(quick) as bench:
-        dataset = bench.simulate("training", 6 * REPLICATES, 150, 1)
-        model, _ = bench.train(dataset, REPLICATES, **LONG)
-        for noise in (1, 3, 7):
-            test = bench.simulate("test", 10 if quick else 300, 150, noise)
-            found, mht = bench.transformer(model, test, REPLICATES), bench.mht(test, 8, 1)
+        dataset = bench.simulate("training", 6 * REPLICATES, frames, 1)
+        model, _ = bench.train(GEOMETRIC, dataset, REPLICATES, **SIX, encoder_lookback=frames)
+        for noise in noises:
+            test = bench.simulate("test", 10 if quick else 300, frames, noise)
+            found, mht = bench.transformer(GEOMETRIC, model, test, REPLICATES), bench.mht(test, 8, 1)
             for name, tracker in (("transformer", found), ("MHT K = 8", mht)):
                 yield f"σ = {noise}, {name}: Jaccard", np.median(tracker.jaccard), None, None
                 yield f"σ = {noise}, {name}: position error", np.median(tracker.error), None, None
@@ -271,60 +288,95 @@ def misbelief(quick: bool) -> Iterator[record.Finding]:
                 yield f"σ = {noise}, {name}: frames with tracks together", together, None, None
 
 
+def epoch(quick: bool) -> Iterator[record.Finding]:
+    """Training of five replicates side by side on six experiments each: what one more epoch takes.
+
+    A longer training less a shorter one, each with one validation at its end, in rounds; medians.
+    """
+    few, many = (1, 2) if quick else (2, 12)
+    with new_bench(quick) as bench:
+        _, dataset, size = bench.long_sequences()
+        size |= {"validation_experiments": 1, "validate_every": many}
+        for network in NETWORKS:
+            rounds = [
+                [bench.train(network, dataset, REPLICATES, **size, epochs=n)[1] for n in (few, many)]
+                for _ in range(1 if quick else 5)
+            ]
+            seconds = float(np.median(np.diff(rounds))) / (many - few)
+            yield f"{network}: an epoch of 5 replicates [s]", seconds, None, None
+
+
 def replicates_together(quick: bool) -> Iterator[record.Finding]:
     """Five networks trained side by side against one by one, on the same data for as many epochs."""
     with new_bench(quick) as bench:
-        for frames, i in ((150, 1), (8, 30)):
+        for frames, i in ((8, 1),) if quick else ((150, 1), (8, 30)):
             dataset = bench.simulate("training", 6 * REPLICATES * i, frames, 7)
-            size = {**LONG, "experiments_per_batch": i, "encoder_lookback": frames}
-            _, together = bench.train(dataset, REPLICATES, **size)
-            alone = sum(bench.train(dataset, 1, **size, seed=SEED + r)[1] for r in range(REPLICATES))
+            size = {**SIX, "experiments_per_batch": i, "encoder_lookback": frames}
+            _, together = bench.train(GEOMETRIC, dataset, REPLICATES, **size)
+            alone = sum(
+                bench.train(GEOMETRIC, dataset, 1, **size, seed=SEED + r)[1] for r in range(REPLICATES)
+            )
             yield f"T = {frames}, i = {i}: together [s]", together, None, None
             yield f"T = {frames}, i = {i}: one by one [s]", alone, None, None
             yield f"T = {frames}, i = {i}: times as fast", alone / together, None, None
 
 
 def decoding(quick: bool) -> Iterator[record.Finding]:
-    """Incremental decoding against encoding the window anew at each step, in rounds; medians."""
+    """Incremental decoding against encoding the window anew at each step, in rounds; medians.
+
+    An encoder that sees the whole sequence encodes all once, so that there is nothing to compare it with.
+    """
     sequences, frames = (4, 12) if quick else (200, 150)
-    scene = untrained_scene(frames, sequences, frames)
-    ways = (Transformer.track, track_frame_by_frame, track_by_encoding_anew)
-    # What is set up at first use.
-    tracks, _, tracks_anew = (way(*scene) for way in ways)
-    rounds = np.array([[timed(way, *scene)[0] for way in ways] for _ in range(1 if quick else 5)])
-    cached, one_by_one, anew = np.median(rounds, axis=0)
-    faster, faster_one_by_one = np.median(rounds[:, 2:] / rounds[:, :2], axis=0)
-    yield f"{sequences} sequences of {frames} frames, cached [s]", cached, 10, cached <= 10
-    yield "the same, frames encoded one by one [s]", one_by_one, 10, one_by_one <= 10
-    yield "the same, encoding anew at each step [s]", anew, None, None
-    yield "times as fast", faster, 20, faster >= 20
-    yield "frames encoded one by one: times as fast", faster_one_by_one, None, None
-    apart = float((tracks_anew - tracks).abs().max())
-    yield "greatest difference of the positions", apart, None, None
+    for network in NETWORKS:
+        for sees in dict.fromkeys((METHODS[network].training_options["encoder_sees"], PAST)):
+            name = f"{network}, encoder sees {sees}"
+            scene = untrained_scene(network, frames, sequences, frames, encoder_sees=sees)
+            ways = [Network.track]
+            if sees != WHOLE:
+                ways += [track_frame_by_frame, track_by_encoding_anew]
+            # What is set up at first use.
+            tracks = [way(*scene) for way in ways]
+            rounds = np.array([[timed(way, *scene)[0] for way in ways] for _ in range(1 if quick else 5)])
+            cached, *others = np.median(rounds, axis=0)
+            yield (
+                f"{name}: {sequences} sequences of {frames} frames, cached [s]",
+                cached,
+                0.75,
+                cached <= 0.75,
+            )
+            if sees == WHOLE:
+                continue
+            one_by_one, anew = others
+            faster, faster_one_by_one = np.median(rounds[:, 2:] / rounds[:, :2], axis=0)
+            yield f"{name}: the same, frames encoded one by one [s]", one_by_one, None, None
+            yield f"{name}: the same, encoding anew at each step [s]", anew, None, None
+            yield f"{name}: times as fast", faster, 20, faster >= 20
+            yield f"{name}: frames encoded one by one: times as fast", faster_one_by_one, None, None
+            apart = float((tracks[2] - tracks[0]).abs().max())
+            yield f"{name}: greatest difference of the positions", apart, None, None
 
 
 def decoding_otherwise(quick: bool) -> Iterator[record.Finding]:
-    """Other ways to decode incrementally, as fractions of the time of Transformer.track, in rounds."""
+    """Other ways to decode incrementally, as fractions of the time of Network.follow, in rounds."""
     sequences, frames = (4, 12) if quick else (200, 150)
-    scene = untrained_scene(frames, sequences, frames)
+    scene = untrained_scene(GEOMETRIC, frames, sequences, frames)
     ways = {
-        "in blocks of 50 sequences": track_in_blocks,
-        "recording versions of tensors": torch.no_grad()(inspect.unwrap(Transformer.track)),
-        "all frames encoded at once": partial(Transformer.track, frames_at_a_time=frames),
+        "in blocks of 50 sequences": follow_in_blocks,
+        "recording versions of tensors": torch.no_grad()(inspect.unwrap(Network.follow)),
+        "all frames encoded at once": partial(Network.follow, frames_at_a_time=frames),
     }
     rounds = [
-        [timed(way, *scene)[0] for way in (Transformer.track, *ways.values())]
-        for _ in range(1 if quick else 5)
+        [timed(way, *scene)[0] for way in (Network.follow, *ways.values())] for _ in range(1 if quick else 5)
     ]
     fractions = np.median([np.divide(others, cached) for cached, *others in rounds], axis=0)
     for name, value in zip(ways, fractions, strict=True):
         yield name, float(value), None, None
 
 
-def track_in_blocks(network, z, start):
-    """Track as network.track does, 50 sequences at a time, whose caches are smaller."""
+def follow_in_blocks(network, z, start):
+    """Track as network.follow does, 50 sequences at a time, whose caches are smaller."""
     parts = zip(z.split(50, 1), start.split(50, 1), strict=True)
-    return torch.cat([network.track(*part) for part in parts], 1)
+    return torch.cat([network.follow(*part) for part in parts], 1)
 
 
 def lookback(quick: bool) -> Iterator[record.Finding]:
@@ -333,19 +385,21 @@ def lookback(quick: bool) -> Iterator[record.Finding]:
     lookbacks = (4, 12) if quick else (8, 16, 32, 64, 150)
     seconds = []
     for encoder_lookback in lookbacks:
-        scene = untrained_scene(encoder_lookback, sequences, frames)
-        seconds.append(min(timed(Transformer.track, *scene)[0] for _ in range(3)) / (frames - 1))
+        scene = untrained_scene(GEOMETRIC, encoder_lookback, sequences, frames)
+        seconds.append(min(timed(Network.track, *scene)[0] for _ in range(3)) / (frames - 1))
         yield f"K_E = {encoder_lookback}: step [ms]", 1000 * seconds[-1], None, None
     exponent = np.log(seconds[-1] / seconds[0]) / np.log(lookbacks[-1] / lookbacks[0])
     yield f"growth exponent from K_E = {lookbacks[0]} to {lookbacks[-1]}", exponent, 1, exponent <= 1
 
 
-def untrained_scene(encoder_lookback: int, sequences: int, frames: int):
+def untrained_scene(name: str, encoder_lookback: int, sequences: int, frames: int, **changes):
     """Return a network of the config's size, measurements (1, B, T, N, 2) and starts."""
     torch.set_num_threads(1)
-    config = yaml.safe_load((record.ROOT / "config.yaml").read_text())
-    sizes = {"particles": 2, "frames": frames, "encoder_lookback": encoder_lookback, "decoder_lookback": 8}
-    network = Transformer(Architecture(**sizes, **config["transformer"]), 1, SEED).eval()
+    sizes = {"particles": MOTION["particles"], "frames": frames, "encoder_lookback": encoder_lookback}
+    sizes = {**METHODS[name].training_options, **sizes, "decoder_lookback": 8, **changes}
+    kind = NETWORKS[name]
+    architecture = kind.Architecture(**{each.name: sizes[each.name] for each in fields(kind.Architecture)})
+    network = kind(architecture, 1, SEED).eval()
     network.length_scale.fill_(7.0)
     made = simulate(np.arange(sequences), frames, **MOTION, measurement_noise=7.0, seed=SEED)
     return network, *(torch.from_numpy(x)[None] for x in (made.measurements, made.positions[:, 0]))
@@ -375,6 +429,7 @@ ROWS = {
         stopping,
         teacher_forcing,
         misbelief,
+        epoch,
         replicates_together,
         decoding,
         decoding_otherwise,

@@ -8,6 +8,7 @@ import argparse
 import csv
 import platform
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -19,11 +20,15 @@ Finding = tuple[str, float, float | None, bool | None]
 Row = Callable[[bool], Iterable[Finding]]
 
 
+class CannotMeasure(Exception):
+    """This machine lacks what a row needs; the message says what."""
+
+
 def main(name: str, description: str, rows: dict[str, Row], packages: tuple[str, ...]) -> None:
     """Measure the rows asked for on the command line, and replace them in the tables called `name`.
 
-    Each row is called with whether it should only show that it runs. The versions of `packages` are
-    recorded.
+    Each row is called with whether it should only show that it runs; one that raises CannotMeasure stays as
+    it was. The versions of `packages` are recorded.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(rows) + "; default all")
@@ -36,25 +41,34 @@ def main(name: str, description: str, rows: dict[str, Row], packages: tuple[str,
     if flags.quick and flags.output is None:
         parser.error("--quick needs --output")
     directory = flags.output or ROOT / "results" / "reference" / "benchmarks"
+    text = ""
     for row in flags.rows or rows:
-        found = []
-        for quantity, value, bar, reached in rows[row](flags.quick):
-            found.append(
-                {
-                    "row": row,
-                    "quantity": quantity,
-                    "value": f"{value:.4g}",
-                    "bar": "" if bar is None else f"{bar:g}",
-                    "reached": "" if reached is None else "yes" if reached else "no",
-                    "how": f"python tests/benchmarks/benchmark_{name}.py {row}; {circumstances(packages)}",
-                }
+        try:
+            found = measure(
+                row, rows[row](flags.quick), f"benchmark_{name}.py {row}; {circumstances(packages)}"
             )
-            print(
-                f"{quantity}: {found[-1]['value']}  (bar: {found[-1]['bar']}) {found[-1]['reached']}",
-                flush=True,
-            )
+        except CannotMeasure as reason:
+            print(f"{row}: not measured: {reason}", file=sys.stderr)
+            continue
         text = write(directory / name, list(rows), row, found)
     print(f"\n{text}")
+
+
+def measure(row: str, findings: Iterable[Finding], how: str) -> list[dict[str, str]]:
+    """Print what a row finds as it is found, and return it as lines of the table."""
+    lines = []
+    for quantity, value, bar, reached in findings:
+        line = {
+            "row": row,
+            "quantity": quantity,
+            "value": f"{value:.4g}",
+            "bar": "" if bar is None else f"{bar:g}",
+            "reached": "" if reached is None else "yes" if reached else "no",
+            "how": f"python tests/benchmarks/{how}",
+        }
+        lines.append(line)
+        print(f"{quantity}: {line['value']}  (bar: {line['bar']}) {line['reached']}", flush=True)
+    return lines
 
 
 def write(path: Path, order: list[str], row: str, found: list[dict[str, str]]) -> str:
