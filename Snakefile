@@ -39,6 +39,7 @@ rule all:
     input:
         "results/config.yaml",
         "results/run.csv",
+        page_files(),
         claims_files(),
         calibration_files(),
         picture_files(),
