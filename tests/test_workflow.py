@@ -286,16 +286,12 @@ def test_one_core_makes_the_same_tables_as_two(finished, tmp_path):
     assert different == []
 
 
-def test_only_transformers_ask_for_a_gpu(tmp_path):
-    result = snakemake(tmp_path, "--dry-run", "--workflow-profile", "none", "--cores", "2")
-    asking = set(
-        re.findall(
-            r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    resources: .*gpu=1",
-            result.stdout + result.stderr,
-            re.MULTILINE,
-        )
-    )
-    assert asking == {"train", "track_trained"}
+def test_only_transformers_ask_for_a_gpu():
+    # A dry run does not show the resources of a rule that has a message.
+    rule = re.compile(r"^rule (\w+):\n((?:[ \n].*\n?)*)", re.MULTILINE)
+    texts = [path.read_text() for path in (PROJECT / "rules").glob("*.smk")]
+    bodies = {name: body for text in texts for name, body in rule.findall(text)}
+    assert {name for name, body in bodies.items() if "gpu=1" in body} == {"train", "track_trained"}
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
