@@ -113,7 +113,7 @@ rule track_trained:
         flags=tracking_flags,
         tracks=replicate_files,
     message:
-        "Track the test set {wildcards.dataset} by {wildcards.tracker}"
+        "Track the test set {wildcards.dataset} by {wildcards.tracker} (gpu={resources.gpu})"
     shell:
         "python {input.sources[0]:q} --model {input.model:q} --measurements {input.measurements:q}"
         " --initial {input.initial:q} --device auto --threads {threads} --output {params.tracks:q} {params.flags}"

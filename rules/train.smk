@@ -46,7 +46,7 @@ rule train:
         flags=training_flags,
         dataset=training_set_directory,
     message:
-        "Train {wildcards.model}"
+        "Train {wildcards.model} (gpu={resources.gpu})"
     shell:
         "python {input.sources[0]:q} --dataset {params.dataset:q} {params.flags} --device auto --threads {threads}"
         " --checkpoint-seconds 60 --output {output.model:q} --learning-curve {output.learning_curve:q}"

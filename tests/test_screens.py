@@ -104,8 +104,8 @@ def test_a_job_says_in_words_what_it_makes(finished):
     result = snakemake(finished, "--dry-run", "--forcerun", "train")
     text = result.stdout + result.stderr
     # Of its names docs/glossary.md says T, i, σ and K. The command is shown all the same.
-    assert ": Train plain_T12_i1_sigma7_KE12_KD1\n" in text
-    assert ": Track the test set T12_sigma7 by plain_T12_i1_sigma7_KE12_KD1\n" in text
+    assert ": Train plain_T12_i1_sigma7_KE12_KD1 (gpu=" in text
+    assert ": Track the test set T12_sigma7 by plain_T12_i1_sigma7_KE12_KD1 (gpu=" in text
     assert "train.py --dataset results/data/training/T12_i1_sigma7 " in text
 
 

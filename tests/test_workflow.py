@@ -286,12 +286,14 @@ def test_one_core_makes_the_same_tables_as_two(finished, tmp_path):
     assert different == []
 
 
-def test_only_transformers_ask_for_a_gpu():
-    # A dry run does not show the resources of a rule that has a message.
-    rule = re.compile(r"^rule (\w+):\n((?:[ \n].*\n?)*)", re.MULTILINE)
-    texts = [path.read_text() for path in (PROJECT / "rules").glob("*.smk")]
-    bodies = {name: body for text in texts for name, body in rule.findall(text)}
-    assert {name for name, body in bodies.items() if "gpu=1" in body} == {"train", "track_trained"}
+def test_only_transformers_ask_for_a_gpu(tmp_path):
+    result = snakemake(tmp_path, "--dry-run", "--workflow-profile", "none", "--cores", "2")
+    output = result.stdout + result.stderr
+    # A job is announced by its rule's message or, where it has none, by all that is known of it.
+    said = re.findall(r"^Job \d+: (.*) \(gpu=1\)$", output, re.MULTILINE)
+    assert {message.split()[0] for message in said} == {"Train", "Track"}
+    assert all(re.search(r"(plain|geometric)_T\d+_i", message) for message in said)
+    assert "gpu=1" not in "".join(re.findall(r"^    resources: .*$", output, re.MULTILINE))
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
