@@ -80,20 +80,3 @@ def test_links_lead_somewhere(page):
     for link in LINK.findall(page.read_text(encoding="utf-8")):
         if not link.startswith("http") and link not in GENERATED:
             assert (page.parent / link).exists(), link
-
-
-def test_the_readme_is_short_and_its_verdicts_are_those_of_the_reference_run():
-    lines = (PROJECT / "README.md").read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 120
-    command = [sys.executable, PROJECT / "docs/fill_readme.py", "--check"]
-    assert subprocess.run(command).returncode == 0
-
-
-def test_the_readme_names_only_targets_scripts_and_configs_that_exist():
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
-    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"\bmake (\w+)", text)) - {"and"}
-    assert targets
-    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
-    for config in re.findall(r"--configfile (\S+)", text):
-        assert config == "mine.yaml" or (PROJECT / config).exists()
