@@ -145,5 +145,5 @@ rule write_pages:
         claims=claims_flag,
         directory=subpath(output.versions, parent=True),
     shell:
-        "python {input.sources[0]:q} {params.claims} --run {input.run:q} --config {input.config:q}"
-        " --output {params.directory:q} > {log:q} 2>&1"
+        "python {input.sources[0]:q} --run {input.run:q} --config {input.config:q} --output {params.directory:q}"
+        " {params.claims} > {log:q} 2>&1"

@@ -38,19 +38,26 @@ def mine(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def places(mine, finished) -> dict[str, str]:
+    """Return where the files and the results that the README names are, in this test."""
+    return {"mine.yaml": str(mine), "small": str(finished)}
+
+
 @pytest.mark.parametrize("command", commands())
-def test_a_command_runs(command, mine, tmp_path):
+def test_a_command_runs(command, places, tmp_path):
     program, *words = shlex.split(command)
+    words = [places.get(word, word) for word in words]
     if program == "make":
-        # What a target runs takes up to hours and installs packages: Snakemake's part of it is asked what it
-        # would do. The others are tests of their own, or the run of all tests.
+        # What a target runs takes up to hours and installs packages: only Snakemake's part of it is tried.
+        # The others are tests of their own, or the run of all tests.
         result = run(["make", "--dry-run", *words])
         assert result.returncode == 0, result.stderr
         for line in re.findall(r"^snakemake .*$", result.stdout, re.MULTILINE):
-            if "--report" not in line:
-                dry_run(shlex.split(line)[1:], mine, tmp_path)
+            small = ["--configfile", "tests/config.yaml", "--directory", places["small"]]
+            tried(shlex.split(line)[1:] + (small if "--report" in line else []), tmp_path)
     elif program == "snakemake":
-        dry_run(words, mine, tmp_path)
+        tried(words, tmp_path)
     elif program == "source":
         # What `make` creates; the tests run in an environment already.
         assert words == [".venv/bin/activate"]
@@ -59,15 +66,17 @@ def test_a_command_runs(command, mine, tmp_path):
         assert result.returncode == 0, result.stderr
 
 
-def dry_run(words: list[str], mine: Path, directory: Path) -> None:
-    """Assert that Snakemake plans jobs; the small config is run whole by other tests, the whole by none."""
-    words = [str(mine) if word == "mine.yaml" else word for word in words]
-    words = [str(directory) if word == "small" else word for word in words]
+def tried(words: list[str], directory: Path) -> None:
+    """Run Snakemake: a report is made, and of a run only its plan; the small run is made for these tests."""
     if "--directory" not in words:
-        words += ["--directory", str(directory)]
-    result = run([sys.executable, "-m", "snakemake", *words, "--dry-run"])
-    assert result.returncode == 0, result.stderr
-    assert "To be made: " in result.stdout + result.stderr
+        words = [*words, "--directory", str(directory)]
+    makes_report = "--report" in words
+    result = run([sys.executable, "-m", "snakemake", *words, *([] if makes_report else ["--dry-run"])])
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert (
+        "Report created" in output if makes_report else re.search("To be made: |Nothing to be done", output)
+    )
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess:

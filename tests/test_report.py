@@ -1,5 +1,6 @@
 """The report: its captions are sound, and a browser without a network shows every figure and every table."""
 
+import importlib.metadata
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ import pytest
 import yaml
 
 from mpt.drawing.pages import table_page
-from workflow import snakemake
+from workflow import SMALL, snakemake
 
 PROJECT = Path(__file__).parents[1]
 STRICT = {"halt_level": 2, "report_level": 2, "embed_stylesheet": False}
@@ -183,3 +184,27 @@ def test_text_of_a_table_is_shown_as_it_is_written(browser, tmp_path):
     assert column(opened.page, "claim") == ["<script>x()</script>", "a & b"]
     assert opened.page.title() == "a < b"
     assert opened.errors == []
+
+
+def test_pages_say_the_versions_that_are_installed(run_script, tmp_path):
+    run = tmp_path / "run.csv"
+    run.write_text("rule,jobs\nall,1\n", encoding="utf-8")
+    result = run_script("write_pages.py", "--run", run, "--config", SMALL, "--output", tmp_path / "pages")
+    assert result.returncode == 0, result.stderr
+    # Without a ledger there is no page of one.
+    assert {path.name for path in (tmp_path / "pages").iterdir()} == {
+        "run.html",
+        "config.html",
+        "versions.html",
+    }
+    text = (tmp_path / "pages/versions.html").read_text(encoding="utf-8")
+    for name in ("numpy", "snakemake", "torch"):
+        version = re.escape(importlib.metadata.version(name))
+        assert re.search(f">{name}</td><td[^>]*>{version}<", text)
+
+
+def test_a_table_whose_rows_differ_in_length_is_refused(refusal, tmp_path):
+    run = tmp_path / "run.csv"
+    run.write_text("rule,jobs\nall,1\ntrain\n", encoding="utf-8")
+    line = refusal("write_pages.py", "--run", run, "--config", SMALL, output=tmp_path / "pages")
+    assert line.endswith("run.csv: line 3 has 1 cells, the heading 2")
