@@ -41,7 +41,7 @@ rule score_tracks:
     params:
         flags=score_flags,
     message:
-        "Score all tracks of the test set {wildcards.dataset}"
+        "Score the tracks of {wildcards.study} on the test set {wildcards.dataset}"
     shell:
         "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q}"
         " {params.flags} --output {output:q} > {log:q} 2>&1"

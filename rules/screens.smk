@@ -32,7 +32,7 @@ def last_screen_of_run() -> str:
     shown = [figure for figure in figures() if Path(f"results/figures/{figure}.png").exists()]
     script = SOURCES / "compare_results.py"
     against = last_screen.agreement(REFERENCE, Path("results"), script) if claims.exists() else ""
-    return last_screen.screen(short, shown, against)
+    return last_screen.screen(short, shown, Path("results/readings.md"), against)
 
 
 logger.addFilter(InWords())

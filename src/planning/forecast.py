@@ -49,17 +49,19 @@ class Measured:
 def work(jobs: Plan) -> dict[str, float]:
     """Return by rule the positions that all jobs of a plan have to do with, per particle."""
     positions = {name: scene["frames"] * scene["experiments"] for name, scene in jobs.test_sets.items()}
-    found = {"simulate_test_set": float(sum(positions.values())), "track": 0.0, "track_trained": 0.0}
-    for dataset, trackers in jobs.trackers_on.items():
-        for tracker in trackers:
-            rule = "track_trained" if tracker in jobs.model_of else "track"
-            found[rule] += positions[dataset] * len(jobs.replicates(tracker))
-    found["score_tracks"] = found["track"] + found["track_trained"]
+    found = {"simulate_test_set": float(sum(positions.values()))}
+    found |= dict.fromkeys(("track", "track_trained", "score_tracks", "train"), 0.0)
+    for tracker, dataset in jobs.told:
+        rule = "track_trained" if tracker in jobs.model_of else "track"
+        found[rule] += positions[dataset] * len(jobs.replicates(tracker))
+    for (_, dataset), trackers in jobs.scored.items():
+        found["score_tracks"] += positions[dataset] * sum(
+            len(jobs.replicates(tracker)) for tracker in trackers
+        )
     sets = jobs.training_sets
     found["simulate_training_set"] = float(
         sum(data["frames"] * data["experiments"] for data in sets.values())
     )
-    found["train"] = 0.0
     for name, model in jobs.models.items():
         batches = 1 if model["batches"] == UNLIMITED else model["batches"]
         experiments = batches * model["experiments_per_batch"] * model["replicates"] * model.get("epochs", 1)
