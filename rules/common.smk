@@ -43,9 +43,9 @@ READINGS = "6. Readings of the paper"
 
 
 def category(*studies: str) -> str:
-    """Return where the report shows a figure of studies: the paper's are those that claims are about."""
-    claimed = {claim["figure"] for claim in LEDGER["claims"].values()}
-    return OF_THE_PAPER if claimed.issuperset(studies) else BEYOND
+    """Return where the report shows a figure of studies: the paper's are those that its claims are about."""
+    claims = read(PROJECT / "config.yaml")["claims"].values()
+    return OF_THE_PAPER if {claim["figure"] for claim in claims}.issuperset(studies) else BEYOND
 
 
 # command_line.py logs how long the interpreter and the imports took, summarise_run.py adds it up. A tracker of the
