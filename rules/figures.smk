@@ -291,8 +291,8 @@ rule draw_closeness:
         png=report(
             "results/closeness/{picture}.png",
             caption="../report/closeness.rst",
-            category="Figures",
-            labels={"figure": "{picture}"},
+            category=BEYOND,
+            labels={"figure": "{picture}: scores by how close particles are"},
         ),
         pdf="results/closeness/{picture}.pdf",
     log:

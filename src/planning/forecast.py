@@ -19,6 +19,7 @@ from planning.studies import Plan, plan
 # What a rule makes, one and several.
 MADE = {
     "simulate_test_set": ("test set", "test sets"),
+    "import_recording": ("recording", "recordings"),
     "simulate_training_set": ("training set", "training sets"),
     "train": ("model", "models"),
     "track": ("tracker run", "tracker runs"),
@@ -27,6 +28,8 @@ MADE = {
     "count_operations": ("count of operations", "counts of operations"),
     "draw_scores": ("figure", "figures"),
     "draw_together": ("figure", "figures"),
+    "draw_closeness": ("figure", "figures"),
+    "draw_costs": ("figure", "figures"),
     "draw_sequence": ("figure", "figures"),
     "draw_operations": ("figure", "figures"),
     "draw_calibration": ("figure", "figures"),
@@ -48,7 +51,11 @@ class Measured:
 
 def work(jobs: Plan) -> dict[str, float]:
     """Return by rule the positions that all jobs of a plan have to do with, per particle."""
-    positions = {name: scene["frames"] * scene["experiments"] for name, scene in jobs.test_sets.items()}
+    positions = {}
+    for name, scene in jobs.test_sets.items():
+        # How long a recording is, is seen when it is imported.
+        simulated = isinstance(scene["experiments"], int)
+        positions[name] = scene["frames"] * scene["experiments"] if simulated else 0
     found = {"simulate_test_set": float(sum(positions.values()))}
     found |= dict.fromkeys(("track", "track_trained", "score_tracks", "train"), 0.0)
     for tracker, dataset in jobs.told:
