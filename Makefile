@@ -12,8 +12,9 @@ verify: .venv/installed
 	python src/compare_results.py results/reference results --output results/verification.md \
 	    --picture results/verification.png
 
+# With the study of readings, where it was made.
 report: .venv/installed
-	snakemake --report results/report.html
+	snakemake --report results/report.html all $(if $(wildcard results/readings.png),readings)
 
 docs: .venv/installed-docs
 	mkdocs build --strict

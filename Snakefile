@@ -32,6 +32,7 @@ include: "rules/readings.smk"
 include: "rules/scaling_law.smk"
 include: "rules/peers.smk"
 include: "rules/report.smk"
+include: "rules/screens.smk"
 
 
 rule all:
@@ -39,6 +40,7 @@ rule all:
     input:
         "results/config.yaml",
         "results/run.csv",
+        page_files(),
         claims_files(),
         calibration_files(),
         picture_files(),
@@ -65,10 +67,4 @@ rule peers:
 
 
 onsuccess:
-    said = ["Done."]
-    if claims_files():
-        said.append("Which claims hold: results/claims.md")
-    shown = [figure for figure in figures() if Path(f"results/figures/{figure}.png").exists()]
-    if shown:
-        said.append(f"Figures, each with its table: results/figures/ ({', '.join(shown)})")
-    logger.info("\n".join([*said, "What the names of files mean: docs/glossary.md"]))
+    logger.info(last_screen_of_run())

@@ -17,11 +17,11 @@ HALF_BOX = 0.17
 
 
 def rule_graph(root: Path) -> tuple[dict[str, str], set[tuple[str, str]]]:
-    """Return the rules by number and the edges of Snakemake's own graph of everything, from need to user.
+    """Return the rules by number and the edges of Snakemake's own graph, readings too, from need to user.
 
     Raises RuntimeError with what Snakemake said if it draws none.
     """
-    command = [sys.executable, "-m", "snakemake", "--rulegraph", "--quiet", "all"]
+    command = [sys.executable, "-m", "snakemake", "--rulegraph", "--quiet", "all", "--", "all", "readings"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True)
     nodes = dict(NODE.findall(result.stdout))
     if result.returncode or not nodes:

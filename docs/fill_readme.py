@@ -1,15 +1,19 @@
-"""Write the table of what holds into README.md, from the verdicts of the reference run.
+"""Write into README.md what the reference run found: the table of verdicts, and the sequence that moves.
 
-python docs/fill_readme.py [--plain SUFFIX] [--geometric SUFFIX]: the claims about a network are those of
-CONCLUSIONS with its suffix. `--check` writes nothing and exits with 1 if the table is another.
+`python docs/fill_readme.py --check` writes nothing and exits with 1 if README.md says something else.
 """
 
 import argparse
 import csv
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from planning.last_screen import MARKS  # noqa: E402
+
 BEGIN, END = "<!-- verdicts: python docs/fill_readme.py -->", "<!-- end of verdicts -->"
 # The paper's conclusions, each by the claims that it consists of; None: of operations.
 CONCLUSIONS = {
@@ -24,13 +28,39 @@ CONCLUSIONS = {
 # Claims about the MHT alone, which belong to no network.
 OF_NO_NETWORK = ("7a", "8a")
 SCORES = ("jaccard", "position_error")
-MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
+GEOMETRIC = "_geometric"
+NOT_JUDGED = "–"
+ANIMATION = "sequences/tracks.gif"
 
 
-def table(claims: Path, plain: str, geometric: str) -> str:
-    """Return the table as Markdown, from claims.csv; a verdict that is not there is a dash."""
-    with claims.open(newline="", encoding="utf-8") as file:
+def found(reference: Path) -> str:
+    """Return as Markdown what the reference run found; a verdict that is not there is a dash."""
+    with (reference / "claims.csv").open(newline="", encoding="utf-8") as file:
         verdicts = {(row["claim"], row["score"]): row["verdict"] for row in csv.DictReader(file)}
+    plain, geometric = suffixes(claim for claim, _ in verdicts)
+    marks = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
+    parts = [
+        f"{marks}, {NOT_JUDGED} not judged; several marks are the parts of a claim.",
+        table(verdicts, plain, geometric),
+    ]
+    if not any(claim.endswith(plain) for claim, _ in verdicts):
+        parts.append("The reference run is older than the plain network, which it could not judge.")
+    if (reference / ANIMATION).exists():
+        path = (reference / ANIMATION).relative_to(ROOT).as_posix()
+        parts.append(f"![One sequence as each tracker sees it; a cross is a swap]({path})")
+    return "\n\n".join(parts)
+
+
+def suffixes(claims: Iterable[str]) -> tuple[str, str]:
+    """Return what ends the names of claims about the plain and about the geometric network.
+
+    Where no claim is judged once more for the geometric network, the run has that network only.
+    """
+    return ("", GEOMETRIC) if any(name.endswith(GEOMETRIC) for name in claims) else ("_plain", "")
+
+
+def table(verdicts: dict[tuple[str, str], str], plain: str, geometric: str) -> str:
+    """Return the table of verdicts by claim and score; the claims about a network have its suffix."""
     lines = [
         "| the paper's claim | plain, by links | by position | geometric, by links | by position |",
         "| --- | --- | --- | --- | --- |",
@@ -60,19 +90,17 @@ def _mark(verdicts: dict, name: str, suffix: str, score: str) -> str:
     for by in (score, "flops"):
         if (claim, by) in verdicts:
             return MARKS[verdicts[claim, by]]
-    return "–"
+    return NOT_JUDGED
 
 
 def main() -> None:
     """Fill or check the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plain", default="_plain", metavar="SUFFIX")
-    parser.add_argument("--geometric", default="", metavar="SUFFIX")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if it would change")
     arguments = parser.parse_args()
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
-    made = table(ROOT / "results/reference/claims.csv", arguments.plain, arguments.geometric)
+    made = found(ROOT / "results/reference")
     if arguments.check:
         sys.exit(filled(text, made) != text)
     readme.write_text(filled(text, made), encoding="utf-8")

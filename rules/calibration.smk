@@ -57,8 +57,8 @@ rule draw_calibration:
         png=report(
             "results/calibration.png",
             caption="../report/calibration.rst",
-            category="Figures",
-            labels={"figure": "calibration of the Bayes reference"},
+            category=BEYOND,
+            labels={"figure": "calibration: are links of a given probability true as often?"},
         ),
         pdf="results/calibration.pdf",
     log:

@@ -37,8 +37,8 @@ rule judge_claims:
         csv=report(
             "results/claims.csv",
             caption="../report/claims.rst",
-            category="Claims",
-            labels={"table": "which claims hold"},
+            category=CLAIMS,
+            labels={"table": "which claims hold, as a file to save (.csv)"},
         ),
         markdown="results/claims.md",
     log:

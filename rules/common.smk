@@ -32,6 +32,22 @@ PLAN = plan(CONFIG)
 LEDGER = ledger(CONFIG, PLAN)
 FORMATS = ["png", "pdf", "parquet", "csv"]
 
+# Of the report, in the order in which its menu sorts them.
+CLAIMS = "1. Claims"
+OF_THE_PAPER = "2. The paper's figures"
+COST = "3. Cost"
+BEYOND = "4. Beyond the paper"
+HOW_IT_WAS_MADE = "5. How it was made"
+# Last, for it is there only where `readings` was made.
+READINGS = "6. Readings of the paper"
+
+
+def category(*studies: str) -> str:
+    """Return where the report shows a figure of studies: the paper's are those that its claims are about."""
+    claims = read(PROJECT / "config.yaml")["claims"].values()
+    return OF_THE_PAPER if {claim["figure"] for claim in claims}.issuperset(studies) else BEYOND
+
+
 # command_line.py logs how long the interpreter and the imports took, summarise_run.py adds it up. A tracker of the
 # user's own imports mpt, wherever it lies.
 shell.prefix(

@@ -35,6 +35,20 @@ def drawing_flags(wildcards) -> str:
     return flags({key: study.get(key) for key in ("x", "scale")} | said | style_flags())
 
 
+def scores_labels(wildcards) -> dict:
+    return {"figure": f"{wildcards.study}: {title(CONFIG, PLAN, wildcards.study)}"}
+
+
+def operations_labels(wildcards) -> dict:
+    return {"figure": f"{wildcards.operations}: {CONFIG['operation_counts'][wildcards.operations]['title']}"}
+
+
+def together_labels(wildcards) -> dict:
+    return {
+        "figure": f"{wildcards.figure}: {', '.join(TOGETHER[wildcards.figure].studies)} with the same axes"
+    }
+
+
 def operations_drawing_flags(wildcards) -> str:
     said = {
         "title": CONFIG["operation_counts"][wildcards.operations]["title"],
@@ -160,8 +174,8 @@ rule draw_scores:
         png=report(
             "results/figures/{study}.png",
             caption="../report/scores.rst",
-            category="Figures",
-            labels={"figure": "{study}"},
+            category=lambda wildcards: category(wildcards.study),
+            labels=scores_labels,
         ),
         pdf="results/figures/{study}.pdf",
     log:
@@ -189,8 +203,8 @@ rule draw_together:
         png=report(
             "results/together/{figure}.png",
             caption="../report/together.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
+            category=lambda wildcards: category(*TOGETHER[wildcards.figure].studies),
+            labels=together_labels,
         ),
         pdf="results/together/{figure}.pdf",
     log:
@@ -220,8 +234,8 @@ rule draw_sequence:
         png=report(
             "results/sequences/{picture}.png",
             caption="../report/tracks.rst",
-            category="Figures",
-            labels={"figure": "{picture}"},
+            category=BEYOND,
+            labels={"figure": "{picture}: one sequence as each tracker sees it"},
         ),
         pdf="results/sequences/{picture}.pdf",
         gif="results/sequences/{picture}.gif",
@@ -277,8 +291,8 @@ rule draw_closeness:
         png=report(
             "results/closeness/{picture}.png",
             caption="../report/closeness.rst",
-            category="Figures",
-            labels={"figure": "{picture}"},
+            category=BEYOND,
+            labels={"figure": "{picture}: scores by how close particles are"},
         ),
         pdf="results/closeness/{picture}.pdf",
     log:
@@ -306,8 +320,8 @@ rule draw_operations:
         png=report(
             "results/figures/{operations}.png",
             caption="../report/operations.rst",
-            category="Cost",
-            labels={"figure": "{operations}"},
+            category=COST,
+            labels=operations_labels,
         ),
         pdf="results/figures/{operations}.pdf",
     log:

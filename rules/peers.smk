@@ -43,8 +43,8 @@ rule draw_costs:
         png=report(
             "results/costs/{study}.png",
             caption="../report/costs.rst",
-            category="Peers",
-            labels={"figure": "{study}"},
+            category=BEYOND,
+            labels={"figure": "{study}: what trackers of others cost"},
         ),
         pdf="results/costs/{study}.pdf",
     log:

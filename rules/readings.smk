@@ -111,7 +111,12 @@ rule draw_choices:
         sources=sources("draw_choices.py"),
         table="results/readings/verdicts.parquet",
     output:
-        png="results/readings/verdicts.png",
+        png=report(
+            "results/readings/verdicts.png",
+            caption="../report/choices.rst",
+            category=READINGS,
+            labels={"figure": "each choice by itself"},
+        ),
         pdf="results/readings/verdicts.pdf",
     log:
         "results/logs/draw_choices.log",
@@ -161,7 +166,12 @@ rule draw_readings:
         sources=sources("draw_readings.py"),
         verdicts="results/readings/verdicts.parquet",
     output:
-        png="results/readings.png",
+        png=report(
+            "results/readings.png",
+            caption="../report/readings.rst",
+            category=READINGS,
+            labels={"figure": "combinations of choices, the best first"},
+        ),
         pdf="results/readings.pdf",
     log:
         "results/logs/draw_readings.log",

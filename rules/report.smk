@@ -1,4 +1,4 @@
-"""What the results were made with: the config as it was merged, and what the jobs took."""
+"""What the results were made with: the config as it was merged, what the jobs took, and the pages of the report."""
 
 import yaml
 
@@ -49,18 +49,38 @@ def picture_files() -> list[str]:
     )
 
 
+def pages() -> dict[str, tuple[str, str]]:
+    """Return the category and the label of each page of the report; without claims there is no ledger."""
+    ledger_page = {"claims": (CLAIMS, "which claims hold")} if claims_files() else {}
+    return ledger_page | {
+        "config": (HOW_IT_WAS_MADE, "config"),
+        "run": (HOW_IT_WAS_MADE, "jobs by rule"),
+        "versions": (HOW_IT_WAS_MADE, "versions"),
+    }
+
+
+def page_files() -> list[str]:
+    return [f"results/pages/{name}.html" for name in pages()]
+
+
+def marked_pages() -> dict:
+    return {
+        name: report(path, caption=f"../report/{name}.rst", category=category, labels={"table": label})
+        for path, (name, (category, label)) in zip(page_files(), pages().items())
+    }
+
+
+def claims_flag(wildcards) -> str:
+    return flags({"claims": "results/claims.csv" if claims_files() else None})
+
+
 def jobs_file(wildcards) -> str:
     return kept(json.dumps(planned_jobs()), "json")
 
 
 rule write_config:
     output:
-        report(
-            "results/config.yaml",
-            caption="../report/config.rst",
-            category="How it was made",
-            labels={"table": "config"},
-        ),
+        "results/config.yaml",
     log:
         "results/logs/write_config.log",
     localrule: True
@@ -84,12 +104,7 @@ rule summarise_run:
         calibration=calibration_files(),
         pictures=picture_files(),
     output:
-        report(
-            "results/run.csv",
-            caption="../report/run.rst",
-            category="How it was made",
-            labels={"table": "jobs"},
-        ),
+        "results/run.csv",
     log:
         "results/logs/summarise_run.log",
     localrule: True
@@ -104,3 +119,31 @@ rule summarise_run:
     shell:
         "python {input.sources[0]:q} --jobs {params.jobs:q} --benchmarks results/benchmarks --logs results/logs"
         " --output {output:q} > {log:q} 2>&1"
+
+
+# The pages of `snakemake --report`: what a browser shows, where it would only offer a table or a config to be saved.
+rule write_pages:
+    input:
+        sources=sources("write_pages.py"),
+        claims=claims_files(),
+        run="results/run.csv",
+        config="results/config.yaml",
+    output:
+        **marked_pages(),
+    log:
+        "results/logs/write_pages.log",
+    benchmark:
+        "results/benchmarks/write_pages.tsv"
+    localrule: True
+    conda:
+        "../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(100),
+        runtime=growing(5),
+    params:
+        claims=claims_flag,
+        directory=subpath(output.versions, parent=True),
+    shell:
+        "python {input.sources[0]:q} --run {input.run:q} --config {input.config:q} --output {params.directory:q}"
+        " {params.claims} > {log:q} 2>&1"

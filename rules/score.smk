@@ -40,6 +40,8 @@ rule score_tracks:
         runtime=growing(20),
     params:
         flags=score_flags,
+    message:
+        "Score the tracks of {wildcards.study} on the test set {wildcards.dataset}"
     shell:
         "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q}"
         " {params.flags} --output {output:q} > {log:q} 2>&1"

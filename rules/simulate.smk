@@ -33,6 +33,8 @@ rule simulate_test_set:
     params:
         flags=test_set_flags,
         directory=subpath(output.truth, parent=True),
+    message:
+        "Simulate the test set {wildcards.dataset}"
     shell:
         "python {input.sources[0]:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"
 
@@ -59,5 +61,7 @@ rule simulate_training_set:
     params:
         flags=training_set_flags,
         directory=subpath(output.truth, parent=True),
+    message:
+        "Simulate the training set {wildcards.training_set}"
     shell:
         "python {input.sources[0]:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"

@@ -62,6 +62,8 @@ rule track:
         runtime=growing(30),
     params:
         flags=tracking_flags,
+    message:
+        "Track the test set {wildcards.dataset} by {wildcards.tracker}"
     shell:
         "python {input.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
         " --output {output:q} {params.flags} > {log:q} 2>&1"
@@ -110,6 +112,8 @@ rule track_trained:
     params:
         flags=tracking_flags,
         tracks=replicate_files,
+    message:
+        "Track the test set {wildcards.dataset} by {wildcards.tracker} (gpu={resources.gpu})"
     shell:
         "python {input.sources[0]:q} --model {input.model:q} --measurements {input.measurements:q}"
         " --initial {input.initial:q} --device auto --threads {threads} --output {params.tracks:q} {params.flags}"

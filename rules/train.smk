@@ -45,6 +45,8 @@ rule train:
     params:
         flags=training_flags,
         dataset=training_set_directory,
+    message:
+        "Train {wildcards.model} (gpu={resources.gpu})"
     shell:
         "python {input.sources[0]:q} --dataset {params.dataset:q} {params.flags} --device auto --threads {threads}"
         " --checkpoint-seconds 60 --output {output.model:q} --learning-curve {output.learning_curve:q}"

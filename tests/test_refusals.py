@@ -74,6 +74,10 @@ def test_the_study_without_changes_is_accepted():
         ("methods: {mht: {values: {lookback: kount}}}", "methods.mht.values.lookback: 'kount' is none of"),
         ("methods: {mht: {options: {output: 1}}}", "methods.mht.options: 'output' "),
         ("methods: {mine: {options: {radius: 1}}}", "methods.mine: 'script' is a required property"),
+        (
+            "studies: {studdy: {datasets: {measurement_noise: 5}}, study: null}",
+            "studies.studdy: 'title' is a required property; did you mean study?",
+        ),
     ],
 )
 def test_a_config_that_no_job_would_survive_is_refused(text, told):

@@ -23,6 +23,7 @@ SCORED = {
     "draw_together": 1,
     "judge_claims": 1,
     "summarise_run": 1,
+    "write_pages": 1,
 }
 DRAWN = {
     "draw_scores": 6,
@@ -31,10 +32,11 @@ DRAWN = {
     "draw_closeness": 1,
     "draw_operations": 1,
     "summarise_run": 1,
+    "write_pages": 1,
 }
 CALIBRATED = {"calibrate": 1, "draw_calibration": 1}
-# A config that differs is written beside the results.
-OTHER_CONFIG = {"write_config": 1}
+# A config that differs is written beside the results, and is a page of the report.
+OTHER_CONFIG = {"write_config": 1, "write_pages": 1}
 
 CHANGES_OF_THE_CONFIG = {
     "nothing": ("", {}),
@@ -175,7 +177,7 @@ CHANGES_OF_FILES = {
     ),
     "how scores are drawn": (
         append("src/draw_scores.py", "INCH = 25.4"),
-        {"draw_scores": 6, "draw_together": 1, "summarise_run": 1},
+        {"draw_scores": 6, "draw_together": 1, "summarise_run": 1, "write_pages": 1},
     ),
 }
 
@@ -217,6 +219,6 @@ def test_a_column_added_to_a_table_reruns_what_makes_or_reads_it(table, expected
     # Any edit: whether a column or a comment, the scanner sees that the file differs.
     path.write_text(f"{path.read_text()}ADDED = 'a column'\n")
     found = jobs(snakemake(results, "--dry-run", project=project))
-    assert found.keys() <= expected.keys() | {"judge_claims", "summarise_run"}
+    assert found.keys() <= expected.keys() | {"judge_claims", "summarise_run", "write_pages"}
     assert {rule: found.get(rule) for rule in expected} == expected
     assert not found.keys() & {"simulate_test_set", "train", "track", "track_trained"}

@@ -12,7 +12,11 @@ import yaml
 PROJECT = Path(__file__).parents[1]
 SMALL = PROJECT / "tests/config.yaml"
 # All that the workflow reads.
-PARTS = ("Snakefile", "config.yaml", "rules", "schemas", "envs", "profiles", "src", "tests/config.yaml")
+PARTS = (
+    *("Snakefile", "config.yaml", "rules", "schemas", "envs", "profiles", "src", "tests/config.yaml"),
+    # For the report.
+    *("report", "pyproject.toml", "requirements.txt"),
+)
 
 
 def command(directory: Path, *arguments, configs=(SMALL,), project: Path = PROJECT) -> list[str]:

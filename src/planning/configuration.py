@@ -136,7 +136,7 @@ def _problems_of_choices(config: dict, schema: dict) -> Iterator[str]:
 def _mismatches(value, schema: dict, path: str) -> Iterator[str]:
     errors = Draft202012Validator(schema).iter_errors(value)
     for error in sorted(errors, key=lambda error: list(map(str, error.absolute_path))):
-        yield f"{_join(path, error.absolute_path)}: {_message(error)}"
+        yield f"{_join(path, error.absolute_path)}: {_message(error)}{_misnamed(value, error)}"
     yield from (f"{place}: {number} is not a finite number" for place, number in _not_finite(value, path))
 
 
@@ -227,6 +227,15 @@ def _nearest(word: object, words: Iterable[object]) -> str:
     """Return in words which of these a mistyped word may have been meant to be."""
     close = difflib.get_close_matches(str(word), list(map(str, words)), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _misnamed(config: dict, error) -> str:
+    """Return in words which name of its section may be meant by one that lacks what it must say."""
+    if error.validator != "required" or len(error.absolute_path) != 2:
+        return ""
+    section, name = error.absolute_path
+    names = config[section] if isinstance(config[section], dict) else ()
+    return _nearest(name, [other for other in names if other != name])
 
 
 def _message(error) -> str:

@@ -121,7 +121,7 @@ def _bars(axis: Axes, shares: np.ndarray, statements) -> None:
     axis.set_xticks([])
     axis.set_yticks(place if statements else [], [symbols(text) for text in statements] if statements else [])
     axis.tick_params(axis="y", labelsize="small")
-    axis.set_title("of the combinations that differ for the claim", fontsize="small")
+    axis.set_title("of the combinations that\ndiffer for the claim", fontsize="small")
     sns.despine(ax=axis, left=True, bottom=True)
 
 

@@ -1,0 +1,38 @@
+"""What a person reads on the screen: before a run what it will make, after it what was found."""
+
+import logging
+
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from planning import forecast, last_screen
+
+REFERENCE = SOURCES.parent / "results/reference"
+
+
+class InWords(logging.Filter):
+    """Adds to Snakemake's table of jobs, in a dry run too, what they make and how long that takes."""
+
+    def filter(self, record) -> bool:
+        if getattr(record, "event", None) is LogEvent.RUN_INFO and getattr(record, "stats", None):
+            runs = {"your last run": Path("results"), "the reference run": REFERENCE}
+            found = {name: run for name, path in runs.items() if (run := forecast.measured(path))}
+            planned = {rule: len(jobs) for rule, jobs in planned_jobs().items()}
+            cores = workflow.resource_settings.cores
+            words = forecast.in_words(record.stats, planned, forecast.work(PLAN), found, cores)
+            record.msg = f"{record.msg.rstrip()}\n\n{words}\n"
+        return True
+
+
+def last_screen_of_run() -> str:
+    claims = Path("results/claims.csv")
+    judgement = CONFIG["judgement"]
+    short = []
+    if claims.exists():
+        short = last_screen.claims_in_short(claims, judgement["scores"], judgement["again"])
+    shown = [figure for figure in figures() if Path(f"results/figures/{figure}.png").exists()]
+    script = SOURCES / "compare_results.py"
+    against = last_screen.agreement(REFERENCE, Path("results"), script) if claims.exists() else ""
+    return last_screen.screen(short, shown, Path("results/readings.md"), against)
+
+
+logger.addFilter(InWords())
