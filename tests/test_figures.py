@@ -361,6 +361,13 @@ def test_a_method_has_its_colour_and_marker_whatever_else_is_drawn():
 
 
 REFERENCE_FIGURES = Path(__file__).parent.parent / "results/reference/figures"
+# As rules/figures.smk makes them of config.yaml.
+REFERENCE_STYLES = STYLES | {
+    "plain": {"palette": "crest"},
+    "geometric": {"palette": "Purples"},
+    "plain, control": {"role": "reference", "palette": "crest"},
+    "geometric, control": {"role": "reference", "palette": "Purples"},
+}
 
 
 @pytest.fixture
@@ -400,7 +407,7 @@ def texts(figure: Figure) -> list:
 def test_no_text_of_the_figures_is_clipped_or_overlaps(reference_table, names):
     tables = [reference_table(name) for name in names]
     titles = [f"Measurement noise believed to be 1, K = 8 ({name})" for name in names]
-    figure = draw_curves(tables, titles, "measurement_noise", "linear", Styles(STYLES))
+    figure = draw_curves(tables, titles, "measurement_noise", "linear", Styles(REFERENCE_STYLES))
     boxes = texts(figure)
     assert len(boxes) > 10
     for number, (text, box) in enumerate(boxes):
@@ -413,7 +420,8 @@ def test_no_text_of_the_figures_is_clipped_or_overlaps(reference_table, names):
 
 def test_panels_drawn_together_share_their_axes_and_say_which_is_which(reference_table):
     tables = [reference_table(name) for name in ("2a", "2b", "2c")]
-    figure = draw_curves(tables, ["one", "two", "three"], "measurement_noise", "linear", Styles(STYLES))
+    titles = ["one", "two", "three"]
+    figure = draw_curves(tables, titles, "measurement_noise", "linear", Styles(REFERENCE_STYLES))
     axes = np.array(figure.axes).reshape(2, 3)
     for row in axes:
         assert len({axis.get_ylim() for axis in row}) == 1
