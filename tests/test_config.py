@@ -455,6 +455,12 @@ def test_every_profile_looks_at_config_files_alike():
     assert all(profile["__definitions__"] == first for profile in profiles)
 
 
+def test_a_control_at_one_place_is_level(config):
+    (level,) = [curve for curve in plan(config).curves["figure_4"] if curve.label == "untrained"]
+    assert [x for x, *_ in level.points] == [1, 3, 10, 30, 100]
+    assert len({tracker for *_, tracker in level.points}) == 1
+
+
 def test_another_noise_adds_its_own_jobs_and_changes_no_other(config):
     before = plan(config)
     noises = config["studies"]["figure_2a"]["datasets"]["measurement_noise"]

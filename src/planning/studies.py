@@ -145,7 +145,12 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
                 alike = (curve.method, curve.fit, curve.control) == (new.method, new.fit, new.control)
                 if owner != index and not (placed and alike):
                     raise StudyError(f"{where}: another tracker's curve is {label!r} too; give it a label")
-                x = (dataset if study["x"] in dataset else method.settings(tracker)).get(study["x"])
+                varied = study["x"]
+                x = (dataset if varied in dataset else method.settings(tracker)).get(varied)
+                own = varied in dataset or isinstance(entry.get(varied), list)
+                if entry.get("role") == CONTROL and not own:
+                    # What others are held against at every place.
+                    x = None
                 positions = all_positions if x is None else [x]
                 curve.points += [(position, dataset_name, name) for position in positions]
     for index, curve in curves.values():

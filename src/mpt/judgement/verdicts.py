@@ -119,6 +119,9 @@ def _judge_scores(name: str, claim: dict, figures: Mapping, scores: Scores, scor
     of_controls = {}
     for control, label in figures[figure]["controls"].items():
         stand_ins = [curve(figure, label)] * len(curves)
+        if stand_ins[0].keys() != curves[0].keys():
+            # It has no point at some x of the claim.
+            continue
         # A claim that a curve differs from one of another figure is about a tracker: the control is held
         # against itself in that figure.
         other = reference
