@@ -403,6 +403,16 @@ def texts(figure: Figure) -> list:
     return [(text.get_text(), text.get_window_extent()) for text in drawn]
 
 
+def test_no_text_of_the_figure_of_operations_overlaps():
+    figure = draw(REFERENCE_FIGURES / "figure_5.parquet", "Operations", Styles(REFERENCE_STYLES), NAMES)
+    boxes = texts(figure)
+    assert len(boxes) > 10
+    for number, (text, box) in enumerate(boxes):
+        for other, its in boxes[number + 1 :]:
+            shared = Bbox.intersection(box, its)
+            assert shared is None or min(shared.width, shared.height) < 1, (text, other)
+
+
 @pytest.mark.parametrize("names", [["2a"], ["3"], ["6"], ["2a", "2b", "2c"]])
 def test_no_text_of_the_figures_is_clipped_or_overlaps(reference_table, names):
     tables = [reference_table(name) for name in names]

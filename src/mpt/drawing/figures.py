@@ -55,6 +55,8 @@ MARGIN = 0.06
 LEGEND_INCHES = 1.8
 # So that no line ends between a symbol and its value.
 NO_BREAK = "\u00a0=\u00a0"
+# Letters of an axis's name that a panel has room for in a line.
+LABEL_LETTERS = 34
 # Letters of a note that a panel has room for in a line.
 NOTE_LETTERS = 60
 
@@ -149,8 +151,7 @@ def draw_operations(
             axis.plot(line.x, line.mean, label=label, gid=label, **looks[line.label])
         for line in dashed.get(measure, ()):
             axis.plot(line.x, line.mean, **looks[line.label] | {"marker": "", "linestyle": "--"})
-        for of_level in crossings.get(measure, ()):
-            _mark_crossings(axis, of_level)
+        _mark_crossings(axis, crossings.get(measure, ()))
         _note(axis, notes.get(measure, ()))
         axis.set_xlabel(axis_label("lookback"))
         axis.set_ylabel(axis_label(measure))
@@ -180,7 +181,9 @@ def axis_label(name: str) -> str:
     """Return a score's, column's or config key's name as an axis says it, with its symbol and unit."""
     symbol = f" ${SYMBOLS[name]}$" if name in SYMBOLS else ""
     unit = SCORES[name].unit if name in SCORES else UNITS.get(name)
-    return words(name) + symbol + (f" ({unit})" if unit else "")
+    said = words(name)
+    said = said if "\n" in said else fill(said, LABEL_LETTERS)
+    return said + symbol + (f" ({unit})" if unit else "")
 
 
 def words(name: str) -> str:
@@ -275,12 +278,17 @@ def _left_out(lines: Sequence[Line], low: float, high: float, styles: Styles) ->
     return [", ".join(parts)] if parts else []
 
 
-def _mark_crossings(axis: Axes, crossings: Sequence[tuple[float, float]]) -> None:
-    """Draw circles on a level curve; above it is room between two rising ones, below it after the last."""
-    last = max(1, len(crossings) - 1)
-    for number, (x, y) in enumerate(crossings):
+def _mark_crossings(axis: Axes, crossings: Sequence[Sequence[tuple[float, float]]]) -> None:
+    """Draw circles on level curves; above one is room between two rising ones, below it after the last.
+
+    Where two level curves are near each other, labels are above the upper one and below the lower.
+    """
+    circles = [circle for of_level in crossings for circle in of_level]
+    last = {of_level[-1] for of_level in crossings if len(of_level) > 1}
+    for x, y in circles:
         axis.plot(x, y, "o", color="0.1", markersize=7, fillstyle="none", markeredgewidth=0.8, zorder=4)
-        above = number < last
+        near = [high for place, high in circles if high != y and abs(place - x) < 1 and 0.5 < high / y < 2]
+        above = all(high < y for high in near) if near else (x, y) not in last
         axis.annotate(
             f"{x:.1f}", (x, y), (-4, 4) if above else (5, -4), textcoords="offset points",
             ha="right" if above else "left", va="bottom" if above else "top", fontsize="x-small",
