@@ -95,6 +95,8 @@ def fit_scaling_law(
         name: found[SCORE] ** 2
         for name, _, found in read_tracker_scores(scores, [*names, reference], [SCORE])
     }
+    if missing := sorted({*names, reference} - squared.keys()):
+        raise InputError(f"{scores}: has no scores of {', '.join(missing)}")
     errors = [squared[name] for name in names]
     try:
         found = law(P, D, errors, squared[reference], resamples, seed)

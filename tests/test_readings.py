@@ -35,7 +35,7 @@ GRID = {
     "estimate": 4,
     "prior": 2,
 }
-TRAINED = 4
+TRAINED = 5
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_what_is_said_of_a_dropped_study_is_dropped_with_it(config):
 
 
 def test_a_part_without_claims_asks_for_nothing(config):
-    config["claims"] |= {"2a": None, "3a": None, "8a": None}
+    config["claims"] |= dict.fromkeys(("2a", "3a", "8a", "8a_gap"))
     assert scenes(config, "grid") == {}
     config["claims"] = dict.fromkeys(config["claims"])
     assert scenes(config, "axes") == scenes(config, "crossed") == {}

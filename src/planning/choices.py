@@ -48,9 +48,16 @@ def changed(config: dict, changes: dict, path: str) -> dict:
 
 
 def reduced(config: dict) -> dict:
-    """Return the config in the sizes of the study of readings."""
+    """Return the config in the sizes of the study of readings, without networks that are drawn as controls.
+
+    These would be as many jobs again, and judge no claim.
+    """
     sizes = {key: value for key, value in config["readings"]["reduced"].items() if value is not None}
-    return changed(config, sizes, "readings.reduced")
+    result = changed(config, sizes, "readings.reduced")
+    for study in result["studies"].values():
+        if study is not None:
+            study["trackers"] = [entry for entry in study["trackers"] if entry.get("role") != CONTROL]
+    return result
 
 
 def axes(config: dict) -> dict[str, dict[str, dict]]:
