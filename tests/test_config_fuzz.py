@@ -37,7 +37,7 @@ DEFAULT["readings"]["reduced"] = {
     if "figure_2" not in key
     and "sequences" not in key
     # What is set of a claim is set of one that is left.
-    and key.split(".")[:2] not in [["claims", name] for name in ("8c", "8f", "8g", "8h")]
+    and key.split(".")[:2] not in [["claims", name] for name in ("8c", "8c_gap", "8f", "8g", "8h")]
 }
 
 NUMBERS = st.one_of(

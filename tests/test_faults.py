@@ -51,9 +51,9 @@ TEST_SET = "results/data/test/T6_sigma7"
 TRAINING_SET = "results/data/training/T6_i1_sigma7"
 MODEL = "results/models/plain_T6_i1_sigma7_KE6_KD2/model.pt"
 TRACKS = "results/tracks/mht_K2_r7/T6_sigma7/0.parquet"
-SCORES = "results/scores/only/T6_sigma7.parquet"
+SCORES = "results/scores/figure_2a/T6_sigma7.parquet"
 # Not among the tables: what says when, and how long it took.
-TIMES = ("logs", "benchmarks", "run.csv")
+TIMES = ("logs", "benchmarks", "run.csv", "pages")
 
 
 def checkout(directory: Path) -> Path:

@@ -73,8 +73,8 @@ def jobs_by_kind(made: Plan) -> dict[str, int]:
         "trainings": len(made.models),
         "trackings": len(made.told),
         "scorings": len(made.scored),
-        # A table and a picture, the config, the summary, and `all`.
-        "others": 2 * len(made.curves) + 3,
+        # A table and a picture, the config, the summary, the pages, and `all`.
+        "others": 2 * len(made.curves) + 4,
     }
 
 

@@ -91,7 +91,8 @@ def test_a_hundred_short_jobs_are_few_submissions(together):
     alone = (["train"], ["judge_choices"])
     short = [description for description in together if description["rules"] not in alone]
     assert sum(len(description["rules"]) for description in short) > 50
-    assert len(short) < 10
+    # Among them three, at ten each, of the 21 pairs of a model and a test set.
+    assert len(short) <= 10
     assert max(description["rules"].count("track_trained") for description in short) == 10
 
 
