@@ -236,6 +236,13 @@ def test_a_tracker_whose_name_no_file_can_have_is_refused(config):
     assert line.startswith("studies.figure_2a.trackers[2]: it differs in so many keys")
 
 
+def test_what_is_said_of_a_key_of_any_length_is_a_line(config):
+    config["test_experiments"][1] = {"fr" + "9" * 5000: 12}
+    (line, *_) = problems(config, SCHEMA)
+    assert line.startswith("test_experiments[1]: ")
+    assert len(line) < 600
+
+
 def test_a_study_cannot_have_two_curves_of_one_name(config):
     trackers = config["studies"]["figure_2a"]["trackers"]
     trackers.append(copy.deepcopy(trackers[1]))

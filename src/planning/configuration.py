@@ -27,6 +27,9 @@ from planning.scaling import scaling
 from planning.statements import title
 from planning.studies import plan
 
+# Letters of a line about a config.
+LONGEST_LINE = 500
+
 
 def canonical(value):
     """Return the value with 7.0 as 7 and 0.30000000000000004 as 0.3: one number, one name, one job."""
@@ -54,7 +57,9 @@ def ordered(config: dict, reference: dict) -> dict:
 def problems(config: dict, schema_path: str | Path) -> list[str]:
     """Return what is wrong with a config, a line each; none if the workflow can run it."""
     schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), SafeLoader)
-    return _problems(config, schema) or list(_problems_of_choices(config, schema))
+    found = _problems(config, schema) or list(_problems_of_choices(config, schema))
+    # A key or a text of the config may be of any length.
+    return [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in found]
 
 
 def _problems(config: dict, schema: dict) -> list[str]:
