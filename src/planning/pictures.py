@@ -66,16 +66,21 @@ def together(config: dict, plan: Plan) -> dict[str, Together]:
     return found
 
 
+def _is_drawn(config: dict, path: str, picture: dict | None) -> bool:
+    """Say whether neither the picture nor its study is dropped; raises StudyError if there is no such study."""
+    if picture is None:
+        return False
+    if picture["study"] not in config["studies"]:
+        raise StudyError(f"{path}.study: {picture['study']!r} is none of the studies")
+    return config["studies"][picture["study"]] is not None
+
+
 def sequences(config: dict, plan: Plan) -> dict[str, Sequence]:
     """Return the pictures of sequences by name, those of dropped studies left out; raises StudyError."""
     found = {}
     for name, picture in config["figures"]["sequences"].items():
         path = f"figures.sequences.{name}"
-        if picture is None:
-            continue
-        if picture["study"] not in config["studies"]:
-            raise StudyError(f"{path}.study: {picture['study']!r} is none of the studies")
-        if config["studies"][picture["study"]] is None:
+        if not _is_drawn(config, path, picture):
             continue
         curves = {curve.label: curve for curve in plan.curves[picture["study"]]}
         for label in (*picture["curves"], picture["hardest_for"]):
@@ -109,11 +114,7 @@ def closeness(config: dict, plan: Plan) -> dict[str, Closeness]:
     found = {}
     for name, picture in config["figures"]["closeness"].items():
         path = f"figures.closeness.{name}"
-        if picture is None:
-            continue
-        if picture["study"] not in config["studies"]:
-            raise StudyError(f"{path}.study: {picture['study']!r} is none of the studies")
-        if config["studies"][picture["study"]] is None:
+        if not _is_drawn(config, path, picture):
             continue
         if picture["edges"] != sorted(picture["edges"]):
             raise StudyError(f"{path}.edges: they are not in increasing order")
