@@ -67,7 +67,7 @@ def together(config: dict, plan: Plan) -> dict[str, Together]:
 
 
 def _is_drawn(config: dict, path: str, picture: dict | None) -> bool:
-    """Say whether neither the picture nor its study is dropped; raises StudyError if there is no such study."""
+    """Say whether neither the picture nor its study is dropped; raises StudyError for an unknown study."""
     if picture is None:
         return False
     if picture["study"] not in config["studies"]:
