@@ -35,6 +35,11 @@ def planned_jobs() -> dict[str, list[str]]:
         "tabulate_closeness": list(CLOSENESS),
         "draw_closeness": list(CLOSENESS),
         "draw_operations": counted,
+        "import_movie": sorted({movie.recording for movie in MOVIES.values()}),
+        "track_movie": [name for name in MOVIE_TRACKERS if name not in WITH_MARGINS],
+        "track_movie_with_margins": sorted(WITH_MARGINS),
+        "export_movie": list(EXPORTED),
+        "draw_movie": list(MOVIES),
         **{rule: [""] for rule, files in alone.items() if files},
     }
 
@@ -46,6 +51,8 @@ def picture_files() -> list[str]:
         joint
         + shown
         + [f"results/closeness/{picture}.{format}" for picture in CLOSENESS for format in FORMATS]
+        + [f"results/recordings/{picture}.{format}" for picture in MOVIES for format in ("png", "pdf")]
+        + [f"results/recordings/{exported}.csv" for exported in EXPORTED]
     )
 
 

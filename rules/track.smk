@@ -15,8 +15,12 @@ def is_own(script: Path) -> bool:
 
 
 def tracking_sources(wildcards) -> list[str]:
+    return sources_of_method(method_of(wildcards.tracker))
+
+
+def sources_of_method(method) -> list[str]:
     """Return the script to run, first, and what it is made of; a user's script comes after its supervisor."""
-    script = Path(method_of(wildcards.tracker).script)
+    script = Path(method.script)
     scripts = [script] if is_own(script) else [SOURCES / "supervise.py", script]
     return [str(path) for script in scripts for path in files_of(script)]
 
@@ -29,14 +33,16 @@ def tracking_truth(wildcards) -> list[str]:
 
 
 def tracking_flags(wildcards) -> str:
-    """Return the options of a tracker; of a user's script, after what its supervisor is told."""
     method = method_of(wildcards.tracker)
     options = dict(PLAN.told[wildcards.tracker, wildcards.dataset])
     if truth := tracking_truth(wildcards):
         options["truth"] = truth[0]
+    return flags(options) if method.is_trained else supervised_flags(method, options)
+
+
+def supervised_flags(method, options: dict) -> str:
+    """Return the options of a tracker; of a user's script, after what its supervisor is told."""
     if is_own(Path(method.script)):
-        return flags(options)
-    if method.is_trained:
         return flags(options)
     supervision = {"method": method.name, "script": method.script, "seconds": method.seconds}
     return f"{flags(supervision)} -- {flags(options)}".strip()

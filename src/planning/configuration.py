@@ -22,13 +22,17 @@ from planning.methods import (
     methods,
     placeholders,
 )
-from planning.pictures import closeness, sequences, together
+from planning.pictures import closeness, movies, sequences, together
+from planning.recordings import NOISES
 from planning.scaling import scaling
 from planning.statements import title
 from planning.studies import plan
 
 # Letters of a line about a config.
 LONGEST_LINE = 500
+
+# Of jobs that are planned before the first one runs, an estimate can be no part.
+ESTIMATE = "'estimate' is not a number; src/estimate_noise.py estimates one to write here"
 
 
 def canonical(value):
@@ -68,6 +72,7 @@ def _problems(config: dict, schema: dict) -> list[str]:
     found = found or [
         *_repeated_lengths(config),
         *_mismatches_of_combinations(config, schema),
+        *_mismatches_of_movies(config, schema),
         *_mismatches_of_claims(config, schema),
     ]
     if not found:
@@ -79,6 +84,7 @@ def _problems(config: dict, schema: dict) -> list[str]:
             together(config, jobs)
             sequences(config, jobs)
             closeness(config, jobs)
+            movies(config, jobs)
             scaling(config, jobs)
         except StudyError as error:
             found = [str(error)]
@@ -118,13 +124,17 @@ def _mismatches_of_methods(config: dict) -> Iterator[str]:
             for key in sorted(unknown):
                 yield f"{path}.{template}: {{{key}}} is none of the method's options"
     declared = [name for name, method in config["methods"].items() if method is not None]
-    for study, settings in config["studies"].items():
-        for index, tracker in enumerate(settings["trackers"] if settings else ()):
-            if tracker["method"] not in declared:
-                yield (
-                    f"studies.{study}.trackers[{index}].method: {tracker['method']!r} is none of the methods"
-                    f"{_nearest(tracker['method'], declared)}; there are {', '.join(declared)}"
-                )
+    for section, parts in (
+        ("studies", config["studies"]),
+        ("figures.recordings", config["figures"]["recordings"]),
+    ):
+        for part, settings in parts.items():
+            for index, tracker in enumerate(settings["trackers"] if settings else ()):
+                if tracker["method"] not in declared:
+                    yield (
+                        f"{section}.{part}.trackers[{index}].method: {tracker['method']!r} is none of the "
+                        f"methods{_nearest(tracker['method'], declared)}; there are {', '.join(declared)}"
+                    )
 
 
 def _problems_of_choices(config: dict, schema: dict) -> Iterator[str]:
@@ -158,15 +168,30 @@ def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
             )
             lines |= dict.fromkeys(found)
         for index, entry in enumerate(study["trackers"]):
-            method = declared[entry["method"]]
-            options = _options_schema(method, schema)
-            for tracker in _covering(entry):
-                settings = {
-                    key: value for key, value in method.settings(tracker).items() if value != REQUIRED
-                }
-                found = _mismatches(settings, options, f"studies.{name}.trackers[{index}]")
-                lines |= dict.fromkeys(found)
+            found = _mismatches_of_tracker(
+                declared[entry["method"]], entry, schema, f"studies.{name}.trackers[{index}]"
+            )
+            lines |= dict.fromkeys(found)
     yield from lines
+
+
+def _mismatches_of_movies(config: dict, schema: dict) -> Iterator[str]:
+    """Check each tracker of a picture of a recording with the defaults of its method in place."""
+    declared = methods(config)
+    for name, picture in config["figures"]["recordings"].items():
+        for index, entry in enumerate(picture["trackers"] if picture else ()):
+            path = f"figures.recordings.{name}.trackers[{index}]"
+            estimated = [f"{path}.{key}: {ESTIMATE}" for key in NOISES if entry.get(key) == "estimate"]
+            yield from estimated or dict.fromkeys(
+                _mismatches_of_tracker(declared[entry["method"]], entry, schema, path)
+            )
+
+
+def _mismatches_of_tracker(method: Method, entry: dict, schema: dict, path: str) -> Iterator[str]:
+    options = _options_schema(method, schema)
+    for tracker in _covering(entry):
+        settings = {key: value for key, value in method.settings(tracker).items() if value != REQUIRED}
+        yield from _mismatches(settings, options, path)
 
 
 def _options_schema(method: Method, schema: dict) -> dict:

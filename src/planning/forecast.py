@@ -33,6 +33,7 @@ MADE = {
     "draw_sequence": ("figure", "figures"),
     "draw_operations": ("figure", "figures"),
     "draw_calibration": ("figure", "figures"),
+    "draw_movie": ("figure", "figures"),
     "judge_claims": ("ledger of claims", "ledgers of claims"),
     "judge_choices": ("scene judged under other choices", "scenes judged under other choices"),
 }

@@ -64,6 +64,8 @@ class Method:
     needs: tuple[str, ...]
     counting: Mapping[str, Any] | None
     calibration: str | None
+    # Whether its script takes --margin F and writes there how sure it is of each link.
+    margins: bool
     seconds: float
 
     @property
@@ -107,6 +109,11 @@ class Method:
                 return message
         return None
 
+    def as_named(self, settings: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings as a name says them: resolved where its template has a place for them."""
+        told = set(placeholders(self.file_name))
+        return {key: (resolved if key in told else settings)[key] for key in settings}
+
     def named(self, settings: Mapping[str, Any], **more: object) -> str:
         """Return the name template filled in, and after it each setting that is not its default."""
         told = set(placeholders(self.file_name))
@@ -147,6 +154,7 @@ def _method(config: dict, name: str, declared: dict) -> Method:
         needs=tuple(declared.get("needs", ())),
         counting=declared.get("counting"),
         calibration=declared.get("calibration"),
+        margins=declared.get("margins", False),
         seconds=declared.get("seconds", 3600),
     )
 

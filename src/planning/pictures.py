@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from planning.methods import StudyError
+from planning import recordings
+from planning.methods import KNOWN, Method, StudyError, combinations
 from planning.statements import title
 from planning.studies import Plan
 
@@ -40,6 +41,24 @@ class Closeness:
     dataset: str
     trackers: dict[str, tuple[str, str]]
     edges: list[float]
+
+
+@dataclass(frozen=True)
+class MovieTracker:
+    """A tracker of a recording: the curve's label, its method, and the options that it is told."""
+
+    label: str
+    method: Method
+    told: dict
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A recording as some trackers see it, which no truth is needed for; trackers are by name."""
+
+    recording: str
+    frames: int
+    trackers: dict[str, MovieTracker]
 
 
 def together(config: dict, plan: Plan) -> dict[str, Together]:
@@ -134,3 +153,59 @@ def closeness(config: dict, plan: Plan) -> dict[str, Closeness]:
             raise StudyError(f"{path}.study: {datasets[0]} has one particle, which is close to none")
         found[name] = Closeness(datasets[0], trackers, picture["edges"])
     return found
+
+
+def movies(config: dict, plan: Plan) -> dict[str, Movie]:
+    """Return the pictures of recordings by name; raises StudyError."""
+    found: dict[str, Movie] = {}
+    exported: set[str] = set()
+    for name, picture in config["figures"]["recordings"].items():
+        path = f"figures.recordings.{name}"
+        if picture is None:
+            continue
+        recording = picture["recording"]
+        scene = recordings.scene(config, f"{path}.recording", recording)
+        trackers: dict[str, MovieTracker] = {}
+        for index, entry in enumerate(picture["trackers"]):
+            where = f"{path}.trackers[{index}]"
+            for tracker in combinations(entry):
+                tracker_name, new = _movie_tracker(config, where, plan, recording, scene, entry, tracker)
+                if tracker_name in trackers:
+                    raise StudyError(f"{where}: the picture has this tracker already")
+                if new.label in {other.label for other in trackers.values()}:
+                    raise StudyError(f"{where}: another tracker is called {new.label!r} too; give it a label")
+                if (file := f"{name}_{tracker_name}") in exported:
+                    raise StudyError(f"{path}: another picture writes {file}.csv too; give it another name")
+                trackers[tracker_name] = new
+                exported.add(file)
+        found[name] = Movie(recording, scene["frames"], trackers)
+    return found
+
+
+def _movie_tracker(
+    config: dict, path: str, plan: Plan, recording: str, scene: dict, entry: dict, tracker: dict
+) -> tuple[str, MovieTracker]:
+    """Return the name and the settings of a tracker; entry: what the config says, with its lists."""
+    method = plan.methods[tracker["method"]]
+    if method.is_trained:
+        raise StudyError(f"{path}.method: {method.name} is trained, and a picture of a recording trains none")
+    unresolved = method.settings(tracker)
+    if "truth" in method.needs or "truth" in unresolved.values():
+        raise StudyError(f"{path}.method: {method.name} needs the truth, which a recording may not have")
+    for key, value in unresolved.items():
+        if value == KNOWN and (known := method.known.get(key, key)) not in scene:
+            hint = "; src/estimate_noise.py estimates it" if known in recordings.NOISES else ""
+            raise StudyError(f"{path}.{key}: recordings.{recording} does not say its {known}{hint}")
+    settings = method.resolved(unresolved, scene)
+    if message := method.problem(settings, scene):
+        raise StudyError(f"{path}: {message}")
+    label = tracker.get("label") or method.label.format(**settings)
+    varied = [
+        f"{method.symbols.get(key, key.replace('_', ' '))} = {tracker[key]}"
+        for key, values in entry.items()
+        if isinstance(values, list) and len(values) > 1
+    ]
+    told = {key: settings[key] for key in method.options}
+    told |= {"seed": config["seed"]} if "seed" in method.needs else {}
+    name = method.named(method.as_named(unresolved, settings))
+    return name, MovieTracker(", ".join([label, *varied]), method, told)

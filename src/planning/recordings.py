@@ -1,4 +1,4 @@
-"""Recordings as test datasets: what a study may know of a movie that it names instead of simulating."""
+"""Recordings: what a study or a picture may know of a movie that it names instead of simulating."""
 
 from planning.methods import StudyError
 
@@ -20,29 +20,37 @@ def recording_of(name: str) -> str | None:
 
 
 def scene(config: dict, path: str, recording: str) -> dict:
-    """Return the settings of a recording as a test dataset, without what nobody knows of it.
+    """Return the settings of a recording as a dataset, without what nobody knows of it.
 
-    path: of the study's key that names it. Raises StudyError for a recording that is not there, and for one
-    that cannot be scored: without truth or without noises.
+    path: of the key that names it. Raises StudyError for a recording that is not there.
     """
     declared = config["recordings"].get(recording)
     if declared is None:
         known = ", ".join(name for name, found in config["recordings"].items() if found) or "none"
         raise StudyError(f"{path}: {recording!r} is none of the recordings; there are {known}")
-    if not declared["truth"]:
+    # How many experiments a movie holds is seen when it is imported.
+    known_of_it = {key: declared[key] for key in OF_THE_DATASET if key in declared}
+    return known_of_it | {"start": "measured", "confinement": None, "experiments": f"those of {recording}"}
+
+
+def scored_scene(config: dict, path: str, recording: str) -> dict:
+    """Return what scene returns, of a recording that can be scored.
+
+    Raises StudyError as scene does, and for a recording without truth or without noises.
+    """
+    found = scene(config, path, recording)
+    if not config["recordings"][recording]["truth"]:
         raise StudyError(
-            f"{path}: recordings.{recording} has no truth to score tracks by; track it by the commands of "
-            "docs/recordings.md"
+            f"{path}: recordings.{recording} has no truth to score tracks by; figures.recordings draws its "
+            "tracks without it, see docs/recordings.md"
         )
     for noise in NOISES:
-        if noise not in declared:
+        if noise not in found:
             raise StudyError(
                 f"{path}: recordings.{recording} does not say its {noise}, which scores need; "
                 "src/estimate_noise.py estimates it"
             )
-    # How many experiments a movie holds is seen when it is imported.
-    known_of_it = {key: declared[key] for key in OF_THE_DATASET if key in declared}
-    return known_of_it | {"start": "measured", "confinement": None, "experiments": f"those of {recording}"}
+    return found
 
 
 def import_flags(declared: dict) -> dict:

@@ -161,9 +161,8 @@ def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
 def _test_set(config: dict, path: str, dataset: dict) -> tuple[str, dict]:
     """Return the name and the settings of a test dataset, simulated or recorded."""
     if "recording" in dataset:
-        return recordings.name_of(dataset), recordings.scene(
-            config, f"{path}.recording", dataset["recording"]
-        )
+        scene = recordings.scored_scene(config, f"{path}.recording", dataset["recording"])
+        return recordings.name_of(dataset), scene
     name = f"T{dataset['frames']}_sigma{dataset['measurement_noise']}"
     name += differences(dataset, config["simulation"] | {"experiments": None})
     _check_length(path, name)
@@ -266,10 +265,7 @@ def _add_tracker(config: dict, path: str, method: Method, tracker: dict, dataset
     settings = method.resolved(unresolved, scene)
     if message := method.problem(settings, scene):
         raise StudyError(f"{path}: {message}")
-    # Where the template of the name has a place for it, a known value is said as the dataset's.
-    named = {
-        key: settings[key] if key in placeholders(method.file_name) else unresolved[key] for key in settings
-    }
+    named = method.as_named(unresolved, settings)
     if method.is_trained:
         model = _add_model(config, path, method, dict(settings), scene, jobs)
         name = model + differences(named, dict(method.options))
