@@ -142,7 +142,7 @@ def score_dataset(directory: Path, dataset: str, how: dict, trackers: dict[str, 
             tracks=tracks,
             trackers=names,
             replicates=replicates,
-            tolerance_sigmas=float(how["score"]["tolerance"]),
+            tolerance_multiple=float(how["score"]["tolerance"]),
             output=output,
         )
 

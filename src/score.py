@@ -21,9 +21,10 @@ from command_line import (
     refuse_overwriting,
     run,
 )
-from mpt.scoring.definitions import needs_a_length, total_noise
+from mpt.scoring.definitions import needs_a_length
 from mpt.scoring.isbi import CHALLENGE_GATE
 from mpt.scoring.scores import score_tracks
+from mpt.scoring.tolerance import tolerance
 from mpt.tables.dataset import (
     MEASUREMENTS,
     TRUTH,
@@ -74,12 +75,12 @@ def main() -> None:
     )
     parser.add_argument(
         "--tolerance",
-        dest="tolerance_sigmas",
+        dest="tolerance_multiple",
         type=positive_float,
-        default=3.0,
-        metavar="SIGMAS",
+        default=2.0,
+        metavar="MULTIPLE",
         help="largest distance between a particle and the track that follows it, in multiples of the "
-        "dataset's total noise sqrt(mu^2 + sigma^2) (default: %(default)s)",
+        "error of a Kalman filter told the true associations (default: %(default)s)",
     )
     parser.add_argument("--output", type=output_file, required=True, help="scores.parquet to write")
     arguments = parser.parse_args()
@@ -93,7 +94,7 @@ def score(
     truth: Path,
     tracks: Sequence[Path],
     output: Path,
-    tolerance_sigmas: float,
+    tolerance_multiple: float,
     trackers: Sequence[str] | None = None,
     replicates: Sequence[int] | None = None,
     measurements: Path | None = None,
@@ -119,12 +120,12 @@ def score(
     problem = needs_a_length(dataset)
     if problem:
         raise InputError(f"{truth}: {problem}")
-    tolerance = tolerance_sigmas * total_noise(dataset)
+    allowed = tolerance(tolerance_multiple, dataset)
 
     parameters = {
         "dataset": dataset,
-        "tolerance": tolerance,
-        "tolerance_sigmas": tolerance_sigmas,
+        "tolerance": allowed,
+        "tolerance_multiple": tolerance_multiple,
         "isbi_gate": CHALLENGE_GATE,
         "tracks": [
             {**dict(zip(table.key, key, strict=False)), "parameters": _tracker_parameters(path)}
@@ -133,7 +134,7 @@ def score(
     }
     with TableWriter(output, table, parameters) as writer:
         for key, path in sorted(zip(keys, tracks, strict=True)):
-            for experiments, columns in _score(truth, measurements, path, dataset, tolerance):
+            for experiments, columns in _score(truth, measurements, path, dataset, allowed):
                 repeated = {
                     name: np.full(len(experiments), value)
                     for name, value in zip(table.key, key, strict=False)
@@ -180,7 +181,7 @@ def _tracker_parameters(path) -> dict:
     return {name: value for name, value in parameters.items() if name != "dataset"}
 
 
-def _score(truth_path, measurements_path, tracks_path, dataset, tolerance):
+def _score(truth_path, measurements_path, tracks_path, dataset, allowed):
     blocks = zip(
         read_truth(truth_path),
         read_measurements(measurements_path),
@@ -193,7 +194,7 @@ def _score(truth_path, measurements_path, tracks_path, dataset, tolerance):
         yield (
             truth.experiments,
             score_tracks(
-                tracks.positions, tracks.detection, truth.positions, truth.detection, measurements, tolerance
+                tracks.positions, tracks.detection, truth.positions, truth.detection, measurements, allowed
             ),
         )
 

@@ -78,14 +78,13 @@ def simulate_dataset(
     output: Path,
     experiments: int,
     first_experiment: int = 0,
-    confinement: float | None = None,
     stream: str = Stream.TEST.name.lower(),
     start: str = STARTS[0],
     **model,
 ) -> None:
     """Simulate a block of experiments at a time and append it to the tables; the arguments are the flags.
 
-    model: frames, particles, the four noises and spreads, and seed, as of mpt.motion.simulate. Raises
+    model: frames, particles, the four noises and spreads, confinement and seed, as of mpt.motion.simulate. Raises
     InputError.
     """
     parameters = {
@@ -93,7 +92,6 @@ def simulate_dataset(
         "experiments": experiments,
         "first_experiment": first_experiment,
         "stream": stream,
-        "confinement": None if confinement is None else {"half_width": confinement},
     }
     if start != "known":
         # A dataset that does not say knows its starts.
@@ -103,7 +101,7 @@ def simulate_dataset(
     with DatasetWriter(output, parameters) as writer:
         for begin in range(first_experiment, end, per_block):
             numbers = np.arange(begin, min(begin + per_block, end))
-            block = simulate(numbers, **model, half_width=confinement, stream=Stream[stream.upper()])
+            block = simulate(numbers, **model, stream=Stream[stream.upper()])
             writer.write(numbers, block.positions, block.measurements, block.detection)
 
 

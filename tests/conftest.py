@@ -98,16 +98,14 @@ def dataset(tmp_path):
             "measurement_noise": 2.0,
             "initial_spread": 5.0,
             "drift_spread": 0.1,
-            "half_width": None,
+            "confinement": None,
             "seed": 1,
             **changes,
         }
         numbers = np.arange(experiments)
         start = {"start": model.pop("start")} if "start" in model else {}
         simulation = motion.simulate(numbers, **model)
-        half_width = model.pop("half_width")
-        confinement = None if half_width is None else {"half_width": half_width}
-        parameters = {**model, "experiments": experiments, "confinement": confinement, **start}
+        parameters = {**model, "experiments": experiments, **start}
         with DatasetWriter(tmp_path / name, parameters) as writer:
             writer.write(numbers, simulation.positions, simulation.measurements, simulation.detection)
         return tmp_path / name

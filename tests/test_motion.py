@@ -96,22 +96,22 @@ def test_detections_are_a_permutation_of_the_noisy_positions():
 
 
 FIELDS = ("positions", "measurements", "detection")
-half_widths = st.sampled_from([None, 4.0])
+confinements = st.sampled_from([None, 4.0])
 
 
-@given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=6, unique=True), half_widths)
-def test_an_experiment_does_not_depend_on_the_others_nor_on_their_order(numbers, half_width):
-    together = simulate(np.array(numbers), **MODEL, half_width=half_width)
+@given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=6, unique=True), confinements)
+def test_an_experiment_does_not_depend_on_the_others_nor_on_their_order(numbers, confinement):
+    together = simulate(np.array(numbers), **MODEL, confinement=confinement)
     for b, number in enumerate(numbers):
-        alone = simulate(np.array([number]), **MODEL, half_width=half_width)
+        alone = simulate(np.array([number]), **MODEL, confinement=confinement)
         for field in FIELDS:
             np.testing.assert_array_equal(getattr(together, field)[b], getattr(alone, field)[0])
 
 
-@given(st.integers(2, 40), st.integers(2, 40), st.integers(1, 5), half_widths)
-def test_fewer_frames_are_a_prefix_of_more(frames, more_frames, particles, half_width):
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(1, 5), confinements)
+def test_fewer_frames_are_a_prefix_of_more(frames, more_frames, particles, confinement):
     frames, more_frames = sorted((frames, more_frames))
-    model = {**MODEL, "particles": particles, "half_width": half_width}
+    model = {**MODEL, "particles": particles, "confinement": confinement}
     short = simulate(np.arange(3), **{**model, "frames": frames})
     long = simulate(np.arange(3), **{**model, "frames": more_frames})
     for field in FIELDS:
@@ -150,49 +150,49 @@ def test_another_seed_gives_other_experiments():
     assert not np.intersect1d(one.measurements, two.measurements).size
 
 
-def bounce(start, steps, half_width):
+def bounce(start, steps, confinement):
     """Walk along one axis, turning back at each wall that a step meets, and with it later steps."""
     path, orientation = [], 1.0
     position = start
     for step in [0.0, *steps]:
         left = orientation * step
         position += left
-        while abs(position) > half_width:
-            wall = np.copysign(half_width, position)
+        while abs(position) > confinement:
+            wall = np.copysign(confinement, position)
             position = 2 * wall - position
             orientation = -orientation
         path.append(position)
     return path
 
 
-@pytest.mark.parametrize("half_width", [0.7, 3.0, 10.0])
-def test_the_box_reflects_paths_with_their_drift(half_width):
+@pytest.mark.parametrize("confinement", [0.7, 3.0, 10.0])
+def test_the_box_reflects_paths_with_their_drift(confinement):
     model = {**MODEL, "frames": 40, "drift_spread": 1.0}
     free = simulate(np.arange(20), **model).positions
-    confined = simulate(np.arange(20), **model, half_width=half_width).positions
-    assert np.abs(confined).max() <= half_width
+    confined = simulate(np.arange(20), **model, confinement=confinement).positions
+    assert np.abs(confined).max() <= confinement
     for b, particle, axis in np.ndindex(20, 2, 2):
         path = free[b, :, particle, axis]
-        expected = bounce(path[0], np.diff(path), half_width)
+        expected = bounce(path[0], np.diff(path), confinement)
         np.testing.assert_allclose(confined[b, :, particle, axis], expected, atol=1e-10)
 
 
 def test_positions_in_the_box_spread_uniformly():
     model = {**MODEL, "frames": 200, "initial_spread": 0.0, "drift_spread": 0.0}
-    last = simulate(np.arange(2000), **model, half_width=4.0).positions[:, -1]
+    last = simulate(np.arange(2000), **model, confinement=4.0).positions[:, -1]
     assert stats.kstest(last.ravel(), "uniform", args=(-4.0, 8.0)).pvalue > SIGNIFICANCE
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
-def test_reflection_keeps_what_is_inside_and_lands_inside(position, half_width):
-    reflected = reflect(np.array(position), half_width)
-    assert abs(reflected) <= half_width
-    if abs(position) <= half_width:
+def test_reflection_keeps_what_is_inside_and_lands_inside(position, confinement):
+    reflected = reflect(np.array(position), confinement)
+    assert abs(reflected) <= confinement
+    if abs(position) <= confinement:
         assert reflected == position
 
 
 def test_a_box_that_is_never_reached_changes_nothing():
-    free, boxed = (simulate(np.arange(5), **MODEL, half_width=half_width) for half_width in (None, 1e9))
+    free, boxed = (simulate(np.arange(5), **MODEL, confinement=confinement) for confinement in (None, 1e9))
     for field in FIELDS:
         np.testing.assert_array_equal(getattr(free, field), getattr(boxed, field))
 

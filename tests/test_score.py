@@ -93,21 +93,21 @@ def test_one_exchange_of_the_particles_is_one_swap_of_two_links(dataset, score):
 
 
 def test_a_position_error_larger_than_the_tolerance_loses_the_gated_links_only(dataset, score):
-    # 3 √(1.5² + 2²) = 7.5
+    # Twice the error of filterpy's filter; tests/test_tolerance.py has it.
     directory = dataset(initial_spread=1000.0)
     _, positions, detection = truth_of(directory)
-    path = write_tracks(directory, "shifted", positions + np.array([7.6, 0.0]), detection)
+    path = write_tracks(directory, "shifted", positions + np.array([4.0, 0.0]), detection)
     scores, parameters = score(directory, "--tracks", path)
-    assert parameters["tolerance"] == 7.5
+    assert parameters["tolerance"] == pytest.approx(3.916, abs=5e-4)
     assert scores["jaccard"].tolist() == [1] * 4
     assert scores["gated_jaccard"].tolist() == [0] * 4
     assert scores["within_tolerance"].tolist() == [0] * 4
-    assert scores["position_error"] == pytest.approx([7.6] * 4)
-    scores, parameters = score(directory, "--tracks", path, "--tolerance", "4")
-    assert parameters["tolerance"] == 10
+    assert scores["position_error"] == pytest.approx([4.0] * 4)
+    scores, parameters = score(directory, "--tracks", path, "--tolerance", "3")
+    assert parameters["tolerance"] == pytest.approx(5.874, abs=1e-3)
     assert scores["gated_jaccard"].tolist() == [1] * 4
-    # Two particles per frame, each 7.6 from its track.
-    assert scores["gospa"] == pytest.approx([7.6 * math.sqrt(2)] * 4)
+    # Two particles per frame, each 4 from its track.
+    assert scores["gospa"] == pytest.approx([4.0 * math.sqrt(2)] * 4)
 
 
 def test_tracks_without_detections_are_given_the_nearest(dataset, score):

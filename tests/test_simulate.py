@@ -67,15 +67,15 @@ def read(directory):
     )
 
 
-@pytest.mark.parametrize(("half_width", "stream"), [(None, "test"), (10.0, "training")])
-def test_the_tables_hold_the_simulation_and_its_parameters(simulated, half_width, stream):
+@pytest.mark.parametrize(("confinement", "stream"), [(None, "test"), (10.0, "training")])
+def test_the_tables_hold_the_simulation_and_its_parameters(simulated, confinement, stream):
     changes = {"first_experiment": 7, "stream": stream}
-    if half_width is not None:
-        changes["confinement"] = half_width
+    if confinement is not None:
+        changes["confinement"] = confinement
     directory = simulated("dataset", **changes)
     assert sorted(path.name for path in directory.iterdir()) == sorted(FILES)
     expected = motion.simulate(
-        np.arange(7, 12), **MODEL, half_width=half_width, stream=motion.Stream[stream.upper()]
+        np.arange(7, 12), **MODEL, confinement=confinement, stream=motion.Stream[stream.upper()]
     )
     experiments, measurements, initial, positions = read(directory)
     np.testing.assert_array_equal(experiments, np.arange(7, 12))
@@ -87,7 +87,7 @@ def test_the_tables_hold_the_simulation_and_its_parameters(simulated, half_width
         "experiments": 5,
         "first_experiment": 7,
         "stream": stream,
-        "confinement": None if half_width is None else {"half_width": half_width},
+        "confinement": confinement,
     }
     for table in (TRUTH, INITIAL, MEASUREMENTS):
         assert dataset_parameters(directory / f"{table.name}.parquet", table) == parameters

@@ -160,7 +160,7 @@ def test_replicates_learn_from_blocks_of_the_datasets_in_order(dataset):
 
 
 def test_unlimited_batches_are_fresh_in_every_epoch_and_follow_the_model_of_the_dataset(dataset):
-    directory = dataset(experiments=1, half_width=6.0)
+    directory = dataset(experiments=1, confinement=6.0)
     fresh = training_set(directory, batches="unlimited")
     epochs = [fresh.sequences(epoch) for epoch in range(3)]
     assert epochs[0].truth.shape == (2, 6, 6, 2, 2)

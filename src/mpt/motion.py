@@ -52,7 +52,7 @@ def simulate(
     initial_spread: float,
     drift_spread: float,
     seed: int,
-    half_width: float | None = None,
+    confinement: float | None = None,
     stream: Stream = Stream.TEST,
 ) -> Simulation:
     """Simulate the experiments with the given numbers (B,).
@@ -62,8 +62,8 @@ def simulate(
     ω_t ~ N(0, measurement_noise² I₂) (eq. 3). The four are standard deviations per axis, in units of length;
     those of the process and the drift are per frame.
 
-    With a half_width h the particles are confined to the box [−h, h]², whose walls reflect: a path that
-    crosses a wall goes on as its mirror image, drift included. Measurements are not confined.
+    With a confinement h, in units of length, the particles stay in the box [−h, h]², whose walls reflect: a
+    path that crosses a wall goes on as its mirror image, drift included. Measurements are not confined.
 
     Raises InputError if a standard deviation is so large that numbers overflow.
     """
@@ -85,8 +85,8 @@ def simulate(
             [initial_spread * start[:, None], process_noise * steps + drift_spread * drift[:, None]], axis=1
         )
         np.cumsum(positions, axis=1, out=positions)
-        if half_width is not None:
-            positions = reflect(positions, half_width)
+        if confinement is not None:
+            positions = reflect(positions, confinement)
         detections = positions + measurement_noise * noise
     if not (np.isfinite(positions).all() and np.isfinite(detections).all()):
         raise InputError("positions overflow: a noise or a spread is too large")
@@ -98,16 +98,16 @@ def simulate(
     return Simulation(positions, measurements, detection)
 
 
-def reflect(positions: np.ndarray, half_width: float) -> np.ndarray:
-    """Fold free positions into [−half_width, half_width] along each axis, as if its ends were mirrors.
+def reflect(positions: np.ndarray, confinement: float) -> np.ndarray:
+    """Fold free positions into [−confinement, confinement] along each axis, as if its ends were mirrors.
 
     Increments of Brownian motion are symmetric, so the folded free walk is exactly the reflected walk,
     however often a step crosses the box.
     """
-    inside = np.abs(positions) <= half_width
+    inside = np.abs(positions) <= confinement
     # A triangle wave of period 4h through (−h, −h), (h, h) and (3h, −h).
-    phase = np.mod(positions + half_width, 4 * half_width)
-    return np.where(inside, positions, half_width - np.abs(phase - 2 * half_width))
+    phase = np.mod(positions + confinement, 4 * confinement)
+    return np.where(inside, positions, confinement - np.abs(phase - 2 * confinement))
 
 
 def _generator(seed: int, stream: Stream, experiment: int, purpose: _Purpose) -> np.random.Generator:

@@ -16,7 +16,7 @@ class Score:
     name: in words. short: in a sentence or a table's head. better: +1 if a higher score is better, −1 if a
     lower one is. unit: "" for a number without one. low and high: the least and the greatest value there can
     be. integer: whether it counts. spans_decades: whether it may span powers of ten from one scene to
-    another. needs_length: whether it needs the dataset's total noise √(μ² + σ²) as a length.
+    another. needs_length: whether it needs a length that the dataset's noises give.
     """
 
     name: str

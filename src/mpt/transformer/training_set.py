@@ -110,11 +110,10 @@ class TrainingSet:
 
     def _simulate(self, experiments: np.ndarray, stream: Stream) -> tuple[np.ndarray, ...]:
         names = ("frames", "particles", *self._MOTION)
-        box = self.parameters.get("confinement")
         made = simulate(
             experiments,
             **{name: self.parameters[name] for name in names},
-            half_width=box["half_width"] if box else None,
+            confinement=self.parameters.get("confinement"),
             stream=stream,
         )
         return made.measurements, made.positions, made.detection, self._starts(made)
