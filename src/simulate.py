@@ -84,8 +84,8 @@ def simulate_dataset(
 ) -> None:
     """Simulate a block of experiments at a time and append it to the tables; the arguments are the flags.
 
-    model: frames, particles, the four noises and spreads, confinement and seed, as of mpt.motion.simulate. Raises
-    InputError.
+    model: frames, particles, the four noises and spreads, confinement and seed, as of mpt.motion.simulate.
+    Raises InputError.
     """
     parameters = {
         **model,

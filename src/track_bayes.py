@@ -8,6 +8,7 @@ from pathlib import Path
 
 from command_line import ArgumentParser, run
 from mpt.kalman import Model
+from mpt.progress import Progress
 from mpt.tables.dataset import dataset_parameters, read_scenes, start_of
 from mpt.tables.tracks import TrackWriter
 from mpt.trackers import bayes
@@ -26,9 +27,12 @@ def track(*, measurements: Path, initial: Path, output: Path, **settings) -> Non
     """Track a dataset block by block; settings are those of mpt.kalman.Model. Raises InputError."""
     model = Model(**settings, start=start_of(measurements))
     parameters = {"tracker": "bayes", **settings, "dataset": dataset_parameters(measurements)}
+    progress, done = Progress(parameters["dataset"]["experiments"], "experiments"), 0
     with TrackWriter(output, parameters) as writer:
         for scenes in read_scenes(measurements, initial):
             writer.write(scenes.experiments, *bayes.track(scenes.measurements, scenes.initial, model))
+            done += len(scenes.experiments)
+            progress.at(done)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 
 from command_line import ArgumentParser, InputError, output_file, positive_int, run
 from mpt.kalman import Model
+from mpt.progress import Progress
 from mpt.tables.dataset import dataset_parameters, read_scenes, start_of
 from mpt.tables.files import TableWriter
 from mpt.tables.tracks import MARGINS, TrackWriter
@@ -96,6 +97,7 @@ def track(
         "estimate": estimate,
         "dataset": dataset_parameters(measurements),
     }
+    progress, done = Progress(parameters["dataset"]["experiments"], "experiments"), 0
     unproven, widest = 0, 0.0
     with ExitStack() as files:
         tracks = files.enter_context(TrackWriter(output, parameters))
@@ -119,6 +121,8 @@ def track(
                 margins.write(margin_columns(scenes.experiments, decisions))
             unproven += int(np.count_nonzero(decisions.gap))
             widest = max(widest, decisions.gap.max())
+            done += len(scenes.experiments)
+            progress.at(done)
     if unproven:
         print(
             f"track_mht.py: {unproven} frames were decided without proof, by hypotheses that cost at most "

@@ -21,6 +21,7 @@ from command_line import (
     positive_int,
     run,
 )
+from mpt.progress import Progress
 from mpt.tables.dataset import (
     INITIAL,
     MEASUREMENTS,
@@ -100,18 +101,19 @@ def track(
             f"{model}: has {len(replicates)} replicates; --output names {len(output)} files "
             "(--replicate chooses one)"
         )
-    _, frames, particles = dataset_shape(measurements)
+    experiments, frames, particles = dataset_shape(measurements)
     check_fits(network.architecture, model, measurements, frames, particles, extrapolate)
 
     parameters = {"tracker": name_of(network), "fed_back": fed_back, "training": training}
     parameters["dataset"] = dataset_parameters(measurements)
     block = max(1, DETECTIONS_AT_A_TIME // (len(replicates) * frames * particles))
+    progress, done = Progress(experiments, "experiments"), 0
     with ExitStack() as stack:
         writers = [
             stack.enter_context(TrackWriter(path, {**parameters, "replicate": number}))
             for path, number in zip(output, replicates, strict=True)
         ]
-        for experiments, *arrays in read_blocks(measurements, initial, truth, block):
+        for numbers, *arrays in read_blocks(measurements, initial, truth, block):
             detections, starts, *true = (
                 torch.from_numpy(x).to(network.length_scale.device).expand(len(replicates), *x.shape)
                 for x in arrays
@@ -121,7 +123,9 @@ def track(
             except InputError as error:
                 raise InputError(f"{measurements}: {error}") from error
             for writer, positions in zip(writers, tracks, strict=True):
-                writer.write(experiments, positions, None)
+                writer.write(numbers, positions, None)
+            done += len(numbers)
+            progress.at(done)
 
 
 def read_blocks(

@@ -25,6 +25,7 @@ from command_line import (
     run,
     seed,
 )
+from mpt.progress import Progress
 from mpt.transformer.checkpoint import Checkpoint
 from mpt.transformer.devices import DEVICES, PRECISIONS, choose_device
 from mpt.transformer.geometric import WITHOUT
@@ -32,7 +33,7 @@ from mpt.transformer.model_file import save_model
 from mpt.transformer.network import ENCODER_SEES
 from mpt.transformer.networks import GEOMETRIC, NETWORKS, own_sizes
 from mpt.transformer.plain import HEADS, TIME_EMBEDDINGS
-from mpt.transformer.report import Report, learning_curve_rows, write_learning_curve
+from mpt.transformer.report import learning_curve_rows, standing, write_learning_curve
 from mpt.transformer.training import AUGMENTATIONS, MODES, Divergence, Schedule, Training, closed_loop_scores
 from mpt.transformer.training_set import TABLES, UNLIMITED, TrainingSet
 
@@ -106,7 +107,8 @@ def train(
         raise InputError(f"{', '.join(map(str, dataset))}: {error}") from error
     checkpoint = Checkpoint(output, parameters, training_set.digest(), checkpoint_seconds, chosen)
     curve = checkpoint.resume(training)
-    report = Report(training)
+    batches = schedule.batches
+    progress = Progress(epochs * batches, "steps", training.epoch * batches)
     validation = training_set.validation(validation_experiments)
     if training.epoch == 0:
         curve = learning_curve_rows(training, None, *closed_loop_scores(model, validation))
@@ -117,7 +119,7 @@ def train(
                 curve += learning_curve_rows(training, losses, *closed_loop_scores(model, validation))
         except Divergence as error:
             raise InputError(f"{error}; {checkpoint.last()}") from error
-        report.epoch(losses, curve)
+        progress.at(training.epoch * batches, standing(losses, curve), always=training.epoch == epochs)
         checkpoint.save_if_due(training, curve)
     write_learning_curve(learning_curve, parameters, curve)
     save_model(output, model, parameters)

@@ -79,7 +79,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(dataset, run_scr
     assert (resumed.returncode, resumed.stderr) == (0, ""), resumed
     first, *_, last = resumed.stdout.splitlines()
     assert "going on after epoch" in first
-    for word in ("step 120/120", "loss", "validation Jaccard", "position error", "steps/s", "0 s left"):
+    for word in ("120 of 120 steps", "loss", "validation Jaccard", "position error", "steps/s", "0 s left"):
         assert word in last
     assert not checkpoint_of(output).exists()
 

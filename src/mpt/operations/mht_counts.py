@@ -21,6 +21,7 @@ from mpt.operations.known_work import CannotCount
 from mpt.operations.mht_formulas import FORMULAS
 from mpt.operations.mht_workload import Workload
 from mpt.operations.timing import processor_seconds
+from mpt.progress import Progress
 
 # Some seconds; and of what there is no formula, a minute or two, being a hundred times as slow.
 MOST_EMULATED = 10**8
@@ -57,7 +58,10 @@ def measure(runs: Sequence[Run], scene: Mapping, sequences: int, marked: Path) -
     counted at once. marked: the script to emulate, track_marked.py.
     """
     workload = Workload(sequences=sequences, **scene)
-    seconds = {each: time_per_sequence(workload, *each, sequences) for each in runs}
+    progress, seconds = Progress(len(runs), "runs timed"), {}
+    for done, each in enumerate(runs, 1):
+        seconds[each] = time_per_sequence(workload, *each, sequences)
+        progress.at(done)
     return Measured(seconds, *count(seconds, workload, scene, sequences, marked))
 
 
@@ -130,6 +134,7 @@ def count_by_emulation(runs: list[Run], scene: Mapping, sequences: int, marked: 
     with TemporaryDirectory() as directory:
         emulator = emulation.Emulator(Path(directory))
         environment = {**os.environ, **EMULATED_ENVIRONMENT, "NUMBA_CACHE_DIR": directory}
+        print(f"counting {len(runs)} runs on an emulated processor", flush=True)
         # Compiles, which an emulated processor is too slow for.
         emulation.run(command, environment)
         operations = emulator.counts(command, environment).sum(axis=1)

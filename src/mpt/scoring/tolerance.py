@@ -16,9 +16,9 @@ def oracle_error(parameters: Mapping) -> float:
     """Return the expected RMS position error of a Kalman filter told the true associations, as a length.
 
     It is √(mean over frames 1 … T − 1 of tr P_t), P_t the filter's covariance of the position in the plane:
-    what `control: oracle` has for a position error, but for chance. parameters: the dataset's, with frames,
-    process_noise, measurement_noise, and where it has them drift_spread (else 0) and start (else known). Walls
-    of a confinement are not known to the filter.
+    what `control: oracle` has for a position error, but for chance. Walls of a confinement are not known to
+    the filter. parameters: the dataset's, with frames, process_noise and measurement_noise, and where it has
+    them drift_spread (else 0) and start (else known).
     """
     if parameters["measurement_noise"] == 0:
         return 0.0

@@ -1,8 +1,6 @@
-"""How a training is going: its learning curve, and lines for the log."""
+"""How a training is going: its learning curve, and what lines of the log say of it."""
 
-import math
 import os
-import time
 
 import numpy as np
 
@@ -10,35 +8,18 @@ from mpt.tables.files import TableWriter
 from mpt.tables.learning_curve import LEARNING_CURVE
 from mpt.transformer.training import Training
 
-_SECONDS_BETWEEN_LINES = 5.0
 
+def standing(losses: np.ndarray, curve: list[dict]) -> str:
+    """Return how good a training is by now, in words.
 
-class Report:
-    """Lines for the log, a few seconds apart."""
-
-    def __init__(self, training: Training):
-        """Start the clock."""
-        self._training, self._batches = training, training.schedule.batches
-        self._start, self._first = time.monotonic(), training.epoch
-        self._printed = -math.inf
-
-    def epoch(self, losses: np.ndarray, curve: list[dict]) -> None:
-        """Print where training is, unless it was said a moment ago."""
-        now, training = time.monotonic(), self._training
-        epochs = training.schedule.epochs
-        if now - self._printed < _SECONDS_BETWEEN_LINES and training.epoch < epochs:
-            return
-        self._printed = now
-        per_epoch = (now - self._start) / (training.epoch - self._first)
-        line = f"step {training.epoch * self._batches}/{epochs * self._batches}  loss {np.mean(losses):.4f}"
-        if curve:
-            last = [row for row in curve if row["epoch"] == curve[-1]["epoch"]]
-            jaccard, error = (np.mean([row[name] for row in last]) for name in ("jaccard", "position_error"))
-            line += f"  validation Jaccard {jaccard:.4f}  position error {error:.3f}"
-        line += (
-            f"  {self._batches / per_epoch:.1f} steps/s  {per_epoch * (epochs - training.epoch):.0f} s left"
-        )
-        print(line, flush=True)
+    losses: of the last epoch, one a replicate. curve: rows of learning_curve_rows, the last validation last.
+    """
+    words = f"loss {np.mean(losses):.4f}"
+    if not curve:
+        return words
+    last = [row for row in curve if row["epoch"] == curve[-1]["epoch"]]
+    jaccard, error = (np.mean([row[name] for row in last]) for name in ("jaccard", "position_error"))
+    return f"{words}  validation Jaccard {jaccard:.4f}  position error {error:.3f}"
 
 
 def learning_curve_rows(training: Training, losses, jaccard, errors) -> list[dict]:
