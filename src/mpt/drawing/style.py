@@ -120,9 +120,10 @@ class Styles(Mapping):
         """Return how to plot each of a figure's curves, as keywords of Axes.plot.
 
         A method's curves share its marker and have a shade of its palette each. References are thin, grey
-        if they have no palette, and told apart by their dashes; fits are dashed and black.
+        if they have no palette, and those of one colour are told apart by their dashes; fits are dashed and
+        black.
         """
-        styles, references = [], 0
+        styles = []
         for number, method in enumerate(methods):
             many, before = methods.count(method), methods[:number].count(method)
             if method == "guide":
@@ -131,9 +132,13 @@ class Styles(Mapping):
             elif method == "fit":
                 styles.append({"color": "0.1", "linewidth": 0.8, "linestyle": "--", "zorder": 2})
             elif self[method].is_reference:
-                dashes = REFERENCE_DASHES[references % len(REFERENCE_DASHES)]
-                references += 1
                 palette = self[method].palette
+                alike = [other for other in methods[:number] if self.is_reference(other)]
+                place = sum(self[other].palette == palette for other in alike)
+                if palette:
+                    # Solid is the curve that is compared.
+                    place += 1
+                dashes = REFERENCE_DASHES[place % len(REFERENCE_DASHES)]
                 color = sns.color_palette(palette, 3)[1] if palette else REFERENCE_GREY
                 styles.append({"color": color, "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
             else:
