@@ -158,6 +158,5 @@ def guides(operations: dict[tuple[str, str], Line], made_by: dict) -> tuple[list
     return found, laws
 
 
-
 if __name__ == "__main__":
     run(main)
