@@ -44,9 +44,8 @@ def main(name: str, description: str, rows: dict[str, Row], packages: tuple[str,
     text = ""
     for row in flags.rows or rows:
         try:
-            found = measure(
-                row, rows[row](flags.quick), f"benchmark_{name}.py {row}; {circumstances(packages)}"
-            )
+            how = f"python tests/benchmarks/benchmark_{name}.py {row}; {circumstances(packages)}"
+            found = measure(row, rows[row](flags.quick), how)
         except CannotMeasure as reason:
             print(f"{row}: not measured: {reason}", file=sys.stderr)
             continue
@@ -55,7 +54,10 @@ def main(name: str, description: str, rows: dict[str, Row], packages: tuple[str,
 
 
 def measure(row: str, findings: Iterable[Finding], how: str) -> list[dict[str, str]]:
-    """Print what a row finds as it is found, and return it as lines of the table."""
+    """Print what a row finds as it is found, and return it as lines of the table.
+
+    how: the command, and what it was measured with.
+    """
     lines = []
     for quantity, value, bar, reached in findings:
         line = {
@@ -64,7 +66,7 @@ def measure(row: str, findings: Iterable[Finding], how: str) -> list[dict[str, s
             "value": f"{value:.4g}",
             "bar": "" if bar is None else f"{bar:g}",
             "reached": "" if reached is None else "yes" if reached else "no",
-            "how": f"python tests/benchmarks/{how}",
+            "how": how,
         }
         lines.append(line)
         print(f"{quantity}: {line['value']}  (bar: {line['bar']}) {line['reached']}", flush=True)
