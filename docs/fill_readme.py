@@ -12,9 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from generated_part import filled  # noqa: E402
+
 from planning.last_screen import MARKS  # noqa: E402
 
-BEGIN, END = "<!-- verdicts: python docs/fill_readme.py -->", "<!-- end of verdicts -->"
+PART = "<!-- verdicts: python docs/fill_readme.py -->", "<!-- end of verdicts -->"
 # The paper's conclusions, each by the claims that it consists of; None: of operations.
 CONCLUSIONS = {
     "Noise known, long sequences: the transformer beats the MHT": ["1a"],
@@ -75,15 +77,6 @@ def table(verdicts: dict[tuple[str, str], str], plain: str, geometric: str) -> s
     return "\n".join(lines)
 
 
-def filled(text: str, made: str) -> str:
-    """Return the README with the table between its marks; raises ValueError if it lacks them."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"README.md lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
-
-
 def _mark(verdicts: dict, name: str, suffix: str, score: str) -> str:
     claim = name if name in OF_NO_NETWORK else name + suffix
     # Counted operations have one verdict.
@@ -99,11 +92,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if it would change")
     arguments = parser.parse_args()
     readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    made = found(ROOT / "results/reference")
+    new = filled(readme, PART, found(ROOT / "results/reference"))
     if arguments.check:
-        sys.exit(filled(text, made) != text)
-    readme.write_text(filled(text, made), encoding="utf-8")
+        sys.exit(new != readme.read_text(encoding="utf-8"))
+    readme.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import csv
 import re
 from pathlib import Path
 
+from generated_part import filled
+
 PAGE = Path(__file__).resolve().parent / "ablation.md"
-BEGIN, END = "<!-- ablation: python docs/tabulate_ablation.py -->", "<!-- end of ablation -->"
+PART = "<!-- ablation: python docs/tabulate_ablation.py -->", "<!-- end of ablation -->"
 SCORES = {"jaccard": "JC", "position_error": "position error", "idf1": "IDF1", "own_particle": "own particle"}
 STATES = ("untrained", "trained")
 
@@ -41,15 +43,6 @@ def table(figures: list[Path]) -> str:
     return "\n".join(lines)
 
 
-def filled(text: str, made: str) -> str:
-    """Return the page with the table between its marks; raises ValueError if it lacks them."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{PAGE.name} lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
-
-
 def _cells(untrained: dict, trained: dict) -> tuple[str, str]:
     # What has no training is the same tracker at each number of epochs.
     first = "–" if untrained["tracker"] == trained["tracker"] else _interval(untrained)
@@ -77,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("figures", type=Path, nargs="+", metavar="FIGURE.csv")
     figures = parser.parse_args().figures
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), table(figures)), encoding="utf-8")
+    PAGE.write_text(filled(PAGE, PART, table(figures)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ def calibration_files() -> list[str]:
 
 def calibration_sources(wildcards) -> list[str]:
     (script,) = {PLAN.methods[method].calibration for method, _ in PLAN.calibrated().values()}
-    return list(map(str, files_of(Path(script))))
+    return with_imports(script)
 
 
 def calibrated_tables(wildcards) -> list[str]:
@@ -23,7 +23,7 @@ def calibration_flags(wildcards) -> str:
 
 def calibration_drawing_flags(wildcards) -> str:
     look = {"palette": PLAN.methods["mht"].style["palette"]}
-    return flags(look | {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]})
+    return flags(look | resolution())
 
 
 rule calibrate:

@@ -82,11 +82,16 @@ def growing(first: int) -> Callable:
 
 def sources(*scripts: str) -> Callable:
     """Return the input of a rule: its scripts, below src/, with all that they import."""
-    return lambda wildcards: [str(path) for script in scripts for path in files_of(SOURCES / script)]
+    return lambda wildcards: with_imports(*(SOURCES / script for script in scripts))
 
 
-def files_of(script: Path) -> list[Path]:
-    return [script, *modules(script, SOURCES)]
+def with_imports(*scripts: str | Path) -> list[str]:
+    """Return scripts, each followed by all that it imports."""
+    return [str(path) for script in map(Path, scripts) for path in (script, *modules(script, SOURCES))]
+
+
+def resolution() -> dict:
+    return {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
 
 
 def figures() -> list[str]:

@@ -72,7 +72,7 @@ def style_flags() -> dict:
     for curve in itertools.chain.from_iterable(PLAN.curves.values()):
         if (drawn := curve.drawn_as(PLAN.methods)) != curve.method:
             looks[drawn] = {"role": "reference", "palette": looks[curve.method]["palette"]}
-    return {"styles": json.dumps(looks), "dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
+    return {"styles": json.dumps(looks)} | resolution()
 
 
 def tables_together(wildcards) -> list[str]:
@@ -110,11 +110,17 @@ def sequence_flags(wildcards) -> str:
         "title": f"The experiment that is hardest for {picture.hardest_for}",
         "hardest_for": picture.hardest_for,
     }
-    words = [flags(said | {"scene_title": picture.scene_titles} | style_flags() | {"dots_per_inch": 100})]
-    for label, (method, trackers) in picture.trackers.items():
-        files = [tracks_of(tracker, dataset)[0] for dataset, tracker in zip(picture.datasets, trackers)]
-        words.append(flags({"tracker": [label, method, *files]}))
-    return " ".join(words)
+    look = {"scene_title": picture.scene_titles} | style_flags() | {"dots_per_inch": 100}
+    named = [
+        (label, method, *(tracks_of(each, dataset)[0] for dataset, each in zip(picture.datasets, trackers)))
+        for label, (method, trackers) in picture.trackers.items()
+    ]
+    return flags_with_trackers(said | look, named)
+
+
+def flags_with_trackers(settings: dict, named: list[tuple[str, ...]]) -> str:
+    """Return settings as flags, and after them a --tracker for each that is named: its label, method and files."""
+    return " ".join([flags(settings), *(flags({"tracker": list(words)}) for words in named)])
 
 
 def closeness_truth(wildcards) -> list[str]:
@@ -128,10 +134,11 @@ def closeness_tracks(wildcards) -> list[str]:
 
 def closeness_flags(wildcards) -> str:
     picture = CLOSENESS[wildcards.picture]
-    words = [flags({"edges": picture.edges})]
-    for label, (method, tracker) in picture.trackers.items():
-        words.append(flags({"tracker": [label, method, *tracks_of(tracker, picture.dataset)]}))
-    return " ".join(words)
+    named = [
+        (label, method, *tracks_of(tracker, picture.dataset))
+        for label, (method, tracker) in picture.trackers.items()
+    ]
+    return flags_with_trackers({"edges": picture.edges}, named)
 
 
 def closeness_drawing_flags(wildcards) -> str:

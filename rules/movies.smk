@@ -81,12 +81,12 @@ def drawn_measurements(wildcards) -> str:
 
 def movie_drawing_flags(wildcards) -> str:
     movie = MOVIES[wildcards.picture]
-    words = [flags({"title": f"{movie.recording}, {movie.frames} frames"} | style_flags())]
-    for tracker in drawn_trackers(wildcards.picture):
-        drawn = MOVIE_TRACKERS[tracker]
-        tables = movie_tracks(tracker).values()
-        words.append(flags({"tracker": [drawn.label, drawn.method.name, *tables]}))
-    return " ".join(words)
+    named = [
+        (MOVIE_TRACKERS[each].label, MOVIE_TRACKERS[each].method.name, *movie_tracks(each).values())
+        for each in drawn_trackers(wildcards.picture)
+    ]
+    said = {"title": f"{movie.recording}, {movie.frames} frames"}
+    return flags_with_trackers(said | style_flags(), named)
 
 
 wildcard_constraints:

@@ -8,8 +8,7 @@ def counted_methods(figure: str) -> list[str]:
 def counting_sources(wildcards) -> list[str]:
     """Return the script that counts, first, and all that it runs."""
     counting = PLAN.methods[wildcards.method].counting
-    scripts = [counting["script"], *counting.get("sources", ())]
-    return [str(path) for script in scripts for path in files_of(Path(script))]
+    return with_imports(counting["script"], *counting.get("sources", ()))
 
 
 def counting_flags(wildcards) -> str:

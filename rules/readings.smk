@@ -28,11 +28,7 @@ def choices_sources(wildcards) -> list[str]:
     methods = PLAN.methods.values()
     scripts = [path for method in methods for path in (method.script, method.training_script) if path]
     own = dict.fromkeys(map(Path, scripts))
-    return list(
-        dict.fromkeys(
-            str(path) for script in (SOURCES / "judge_choices.py", *own) for path in files_of(script)
-        )
-    )
+    return list(dict.fromkeys(with_imports(SOURCES / "judge_choices.py", *own)))
 
 
 def work_file(wildcards) -> str:
@@ -47,19 +43,15 @@ def choices_drawing_flags(wildcards) -> str:
         "statements": {name: claim["statement"] for name, claim in LEDGER["claims"].items()},
     }
     scores = {"scores": CONFIG["judgement"]["scores"]}
-    return flags({"picture": kept(json.dumps(picture, ensure_ascii=False), "json")} | scores | dots())
+    return flags({"picture": kept(json.dumps(picture, ensure_ascii=False), "json")} | scores | resolution())
 
 
 def asked_file(wildcards) -> str:
     return kept(json.dumps(choices.asked(CONFIG, LEDGER), ensure_ascii=False), "json")
 
 
-def dots() -> dict:
-    return {"dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
-
-
 def readings_drawing_flags(wildcards) -> str:
-    return flags({"asked": asked_file(wildcards)} | dots())
+    return flags({"asked": asked_file(wildcards)} | resolution())
 
 
 rule judge_choices:

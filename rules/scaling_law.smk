@@ -29,8 +29,8 @@ def scaling_flags(wildcards) -> str:
 
 
 def scaling_drawing_flags(wildcards) -> str:
-    look = {"palette": SCALING.palette, "dots_per_inch": CONFIG["figures"]["dots_per_inch"]}
-    return flags({"title": title(CONFIG, PLAN, STUDY)} | look)
+    look = {"title": title(CONFIG, PLAN, STUDY), "palette": SCALING.palette}
+    return flags(look | resolution())
 
 
 rule fit_scaling_law:

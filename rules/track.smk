@@ -22,7 +22,7 @@ def sources_of_method(method) -> list[str]:
     """Return the script to run, first, and what it is made of; a user's script comes after its supervisor."""
     script = Path(method.script)
     scripts = [script] if is_own(script) else [SOURCES / "supervise.py", script]
-    return [str(path) for script in scripts for path in files_of(script)]
+    return with_imports(*scripts)
 
 
 def tracking_truth(wildcards) -> list[str]:
@@ -76,7 +76,7 @@ rule track:
 
 
 def trained_tracking_sources(wildcards) -> list[str]:
-    return list(map(str, files_of(Path(method_of(wildcards.tracker).script))))
+    return with_imports(method_of(wildcards.tracker).script)
 
 
 def model_file(wildcards) -> str:

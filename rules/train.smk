@@ -6,7 +6,7 @@ def training_method(wildcards):
 
 
 def training_sources(wildcards) -> list[str]:
-    return list(map(str, files_of(Path(training_method(wildcards).training_script))))
+    return with_imports(training_method(wildcards).training_script)
 
 
 def training_set_directory(wildcards) -> str:

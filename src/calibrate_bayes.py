@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_directory, json_value, output_file, run
+from command_line import ArgumentParser, InputError, existing_directory, json_value, run
 from mpt.judgement.calibration import reliability, true_links
 from mpt.kalman import Model
 from mpt.tables.calibration import CALIBRATION
@@ -23,6 +23,7 @@ from mpt.tables.dataset import (
 )
 from mpt.tables.files import TableWriter, write_csv
 from mpt.trackers import bayes
+from table_flags import add_table_flags
 
 BINS = 10
 
@@ -46,8 +47,7 @@ def main() -> None:
         metavar="JSON",
         help="of each dataset, what the reference is told: arguments of mpt.kalman.Model, but not the start",
     )
-    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
+    add_table_flags(parser)
     calibrate(**vars(parser.parse_args()))
 
 

@@ -12,6 +12,7 @@ from mpt.drawing.style import Styles
 from mpt.tables.dataset import dataset_parameters, read_measurements
 from mpt.tables.margins import read_margins
 from mpt.tables.tracks import read_tracks
+from named_trackers import add_tracker_flag, named_tracker
 
 
 def main() -> None:
@@ -25,14 +26,10 @@ def main() -> None:
         metavar="F",
         help="measurements.parquet of the dataset that was tracked",
     )
-    add(
-        "--tracker",
-        nargs="+",
-        action="append",
-        required=True,
-        metavar=("LABEL METHOD TRACKS", "MARGINS"),
-        help="a tracker's label, its method (a key of --styles), its tracks, and its margins if it "
-        "knows them; may be repeated",
+    add_tracker_flag(
+        parser,
+        "a tracker's label, its method (a key of --styles), its tracks, and its margins if it knows them",
+        ("LABEL METHOD TRACKS", "MARGINS"),
     )
     pictures.add_flags(parser)
     arguments = parser.parse_args()
@@ -51,9 +48,7 @@ def marked_tracks(words: Sequence[str], parameters: dict, experiment: int) -> Ma
     parameters: of the dataset. Raises InputError for too few or too many words, for tables of another
     dataset, and for tables that begin with another experiment.
     """
-    if len(words) not in (3, 4):
-        raise InputError(f"--tracker {' '.join(words)}: needs a label, a method, tracks and perhaps margins")
-    label, method, *paths = words
+    label, method, paths = named_tracker(words, "a label, a method, tracks and perhaps margins", most=2)
     tracks = next(read_tracks(paths[0], dataset=parameters))
     _check_first(paths[0], tracks.experiments, experiment)
     margin = None
@@ -64,7 +59,7 @@ def marked_tracks(words: Sequence[str], parameters: dict, experiment: int) -> Ma
     return MarkedTracks(label, method, tracks.positions[0], margin)
 
 
-def _check_first(path: str | Path, experiments: np.ndarray, experiment: int) -> None:
+def _check_first(path: Path, experiments: np.ndarray, experiment: int) -> None:
     if experiments[0] != experiment:
         raise InputError(f"{path}: begins with experiment {experiments[0]}, the dataset with {experiment}")
 

@@ -29,6 +29,7 @@ from mpt.matching import match
 from mpt.scoring.links import swaps
 from mpt.tables.dataset import MEASUREMENTS, TRUTH, check_same_dataset, read_measurements, read_truth
 from mpt.tables.tracks import TRACKS, read_tracks
+from named_trackers import add_tracker_flag, named_tracker
 
 # Of a GIF; more make it larger without being seen.
 COLOURS = 128
@@ -42,14 +43,7 @@ def main() -> None:
     add("--truth", **several, help="truth.parquet of each dataset")
     add("--measurements", **several, help="measurements.parquet of each dataset")
     add("--scene-title", nargs="+", required=True, metavar="TEXT", help="what to call each dataset")
-    add(
-        "--tracker",
-        nargs="+",
-        action="append",
-        required=True,
-        metavar=("LABEL METHOD F", "F"),
-        help="a tracker's label, its method (a key of --styles), its tracks on each dataset; may be repeated",
-    )
+    add_tracker_flag(parser, "a tracker's label, its method (a key of --styles), its tracks on each dataset")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--experiment", type=non_negative_int, metavar="n", help="the experiment to draw")
     which.add_argument(
@@ -71,7 +65,9 @@ def main() -> None:
     if arguments.animation is not None:
         pictures.check_suffixes([arguments.animation], (".gif", ".webp"))
 
-    trackers = [_tracker(words, len(arguments.truth)) for words in arguments.tracker]
+    datasets = len(arguments.truth)
+    needed = f"a label, a method and {datasets} tables of tracks"
+    trackers = [named_tracker(words, needed, datasets, datasets) for words in arguments.tracker]
     scenes = read_scenes_of(
         arguments.truth,
         arguments.measurements,
@@ -175,15 +171,6 @@ def save_animation(moving: Iterable[np.ndarray], path: Path, frames_per_second: 
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _tracker(words: Sequence[str], datasets: int) -> tuple[str, str, list[Path]]:
-    if len(words) != 2 + datasets:
-        raise InputError(
-            f"--tracker {' '.join(words)}: needs a label, a method and {datasets} tables of tracks"
-        )
-    label, method, *paths = words
-    return label, method, [Path(path) for path in paths]
 
 
 def _positions(blocks: Iterable) -> Iterator[tuple[np.ndarray, np.ndarray]]:

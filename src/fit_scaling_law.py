@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from command_line import ArgumentParser, InputError, existing_file, output_file, run, seed
+from command_line import ArgumentParser, InputError, existing_file, run, seed
 from mpt.judgement.scaling import law, predicted
 from mpt.judgement.statistics import difference
 from mpt.tables.files import TableWriter, write_csv
 from mpt.tables.scaling import SCALING
 from mpt.tables.scores import read_tracker_scores
 from mpt.transformer.model_file import load_model
+from table_flags import add_table_flags
 
 # Over tracks and frames of an experiment, the root of the mean squared distance.
 SCORE = "position_error"
@@ -40,8 +41,7 @@ def main() -> None:
     add("--trackers", nargs="+", required=True, metavar="NAME", help="the networks, as the scores name them")
     add("--models", type=existing_file, nargs="+", required=True, metavar="F", help="their model files")
     add("--seed", type=seed, required=True, metavar="n", help="of the bootstrap")
-    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
+    add_table_flags(parser)
     arguments = parser.parse_args()
     if len(arguments.models) != len(arguments.trackers):
         raise InputError(

@@ -15,6 +15,7 @@ from mpt.judgement import readings_report
 from mpt.judgement.readings import CURVE, REFERENCE, Reading, readings
 from mpt.tables.files import TableReader, TableWriter, write_csv
 from mpt.tables.verdicts import choice_axes, choice_controls, choices_table, readings_table
+from table_flags import add_table_flags
 
 
 def main() -> None:
@@ -22,8 +23,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     add_reading_flags(parser)
-    add("--output", type=output_file, required=True, metavar="F", help="the readings as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the readings as comma-separated values")
+    add_table_flags(parser, "the readings")
     add("--markdown", type=output_file, required=True, metavar="F", help="the answer, as Markdown")
     arguments = parser.parse_args()
     asked = json.loads(arguments.asked.read_text(encoding="utf-8"))

@@ -5,10 +5,11 @@ Where a choice makes a claim compare a tracker with itself, the verdict says so:
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, output_file, run
+from command_line import ArgumentParser, InputError, existing_file, run
 from mpt.judgement.choices import ITSELF, of_itself
 from mpt.tables.files import TableReader, TableWriter, write_csv
 from mpt.tables.verdicts import choice_axes, choice_controls, choices_table
+from table_flags import add_table_flags
 
 
 def main() -> None:
@@ -16,8 +17,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--choices", type=existing_file, nargs="+", required=True, metavar="F", help="of judge_choices.py")
-    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
+    add_table_flags(parser)
     arguments = parser.parse_args()
 
     axes = choice_axes(arguments.choices[0])

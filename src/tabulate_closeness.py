@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, output_file, positive_float, run
+from command_line import ArgumentParser, InputError, existing_file, positive_float, run
 from mpt.judgement.shares import jaccard, share
 from mpt.kalman import Model
 from mpt.matching import match
@@ -25,6 +25,8 @@ from mpt.tables.dataset import (
 )
 from mpt.tables.files import TableWriter, write_csv
 from mpt.tables.tracks import TRACKS, read_tracks
+from named_trackers import add_tracker_flag, named_tracker
+from table_flags import add_table_flags
 
 # Strata with places in fewer experiments are left out: their intervals would say nothing.
 LEAST_EXPERIMENTS = 5
@@ -35,14 +37,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--truth", type=existing_file, required=True, metavar="F", help="truth.parquet of the dataset")
-    add(
-        "--tracker",
-        nargs="+",
-        action="append",
-        required=True,
-        metavar=("LABEL METHOD F", "F"),
-        help="a tracker's label, its method and its tracks, a table each training; may be repeated",
-    )
+    add_tracker_flag(parser, "a tracker's label, its method and its tracks, a table each training")
     add(
         "--edges",
         type=positive_float,
@@ -51,29 +46,28 @@ def main() -> None:
         metavar="d",
         help="distances that part the strata, increasing, in standard deviations of the innovation",
     )
-    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
+    add_table_flags(parser)
     arguments = parser.parse_args()
     if (np.diff(arguments.edges) <= 0).any():
         raise InputError(f"--edges {' '.join(map(str, arguments.edges))}: not in increasing order")
 
-    tabulate_closeness(arguments.truth, arguments.tracker, arguments.edges, arguments.output)
+    needed = "a label, a method and tables of tracks"
+    trackers = [named_tracker(words, needed) for words in arguments.tracker]
+    tabulate_closeness(arguments.truth, trackers, arguments.edges, arguments.output)
     write_csv(arguments.output, arguments.csv)
 
 
 def tabulate_closeness(
-    truth: Path, trackers: Sequence[Sequence[str]], edges: Sequence[float], output: Path
+    truth: Path, trackers: Sequence[tuple[str, str, Sequence[Path]]], edges: Sequence[float], output: Path
 ) -> None:
-    """Write the table; trackers are (label, method, tracks of each training …).
+    """Write the table; trackers are (label, method, tracks of each training).
 
     Raises InputError if tracks are not of the dataset, or if it does not say its noises or has one particle.
     """
     model = _filter(truth)
     rows: list[dict] = []
-    for curve, (label, method, *paths) in enumerate(trackers):
-        if not paths:
-            raise InputError(f"--tracker {label} {method}: needs tables of tracks")
-        counts = [counts_of(truth, Path(path), model, edges) for path in paths]
+    for curve, (label, method, paths) in enumerate(trackers):
+        counts = [counts_of(truth, path, model, edges) for path in paths]
         # The distances are the truth's: the same for all trainings.
         places, distance = counts[0].places, counts[0].distance
         for stratum in range(len(edges) + 1):

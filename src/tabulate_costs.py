@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_directory, existing_file, output_file, run
+from command_line import ArgumentParser, InputError, existing_directory, existing_file, run
 from mpt.tables.curves import CURVES
 from mpt.tables.files import TableReader, TableWriter, with_nulls, write_csv
+from table_flags import add_table_flags
 
 COSTS = ("seconds", "links_left_out", "links_added")
 TOLD = re.compile(
@@ -33,8 +34,7 @@ def main() -> None:
         metavar="DIR",
         help="the trackers': TRACKER/DATASET.log",
     )
-    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
+    add_table_flags(parser)
     arguments = parser.parse_args()
     tabulate_costs(table=arguments.table, logs=arguments.logs, output=arguments.output)
     write_csv(arguments.output, arguments.csv)

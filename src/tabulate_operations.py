@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from command_line import ArgumentParser, InputError, existing_file, output_file, run
+from command_line import ArgumentParser, InputError, existing_file, run
 from mpt.tables.files import TableReader, TableWriter, write_csv
 from mpt.tables.operations import OPERATIONS
+from table_flags import add_table_flags
 
 
 def main() -> None:
@@ -12,8 +13,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--counts", type=existing_file, nargs="+", required=True, metavar="F", help="of the counting scripts")
-    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
+    add_table_flags(parser)
     arguments = parser.parse_args()
 
     parts, made_by = [], {}

@@ -13,7 +13,6 @@ from command_line import (
     InputError,
     existing_file,
     json_value,
-    output_file,
     positive_float,
     run,
 )
@@ -24,6 +23,7 @@ from mpt.scoring import definitions
 from mpt.tables.curves import CURVES
 from mpt.tables.files import TableWriter, with_nulls, write_csv
 from mpt.tables.scores import read_tracker_scores
+from table_flags import add_table_flags
 
 # Of a fitted law, enough for a smooth line.
 DRAWN_POINTS = 50
@@ -61,8 +61,7 @@ def main() -> None:
         metavar="D",
         help="by how much a training that failed is worse than the median one, in the unit of that score",
     )
-    add("--output", type=output_file, required=True, metavar="F", help="the table as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the table as comma-separated values")
+    add_table_flags(parser)
     arguments = parser.parse_args()
     if (arguments.failed_score is None) != (arguments.below_median_by is None):
         raise InputError("--failed-score and --below-median-by are given together or not at all")

@@ -1,6 +1,6 @@
 """The table of docs/ablation.md: made from the figures' tables, each number in its place."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,10 @@ PROJECT = Path(__file__).parents[1]
 STUDIES = ("ablation_mild", "ablation_short", "ablation_long")
 
 
-@pytest.fixture(scope="module")
-def tabulation():
-    spec = importlib.util.spec_from_file_location("tabulate", PROJECT / "docs/tabulate_ablation.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def tabulation(monkeypatch):
+    monkeypatch.syspath_prepend(PROJECT / "docs")
+    return importlib.import_module("tabulate_ablation")
 
 
 def figure(path, scores=("jaccard", "position_error", "idf1", "own_particle"), first=0):

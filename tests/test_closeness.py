@@ -169,7 +169,8 @@ def test_the_table_and_the_picture_are_made_of_all_trainings(run_script, dataset
     ("more", "words"),
     [
         (("--edges", 2, 1), "not in increasing order"),
-        (("--edges", 1, "--tracker", "other", "mht"), "other mht: needs tables of tracks"),
+        (("--edges", 1, "--tracker", "other", "mht"), "other mht: needs a label, a method and tables"),
+        (("--edges", 1, "--tracker", "other"), "other: needs a label, a method and tables of tracks"),
     ],
 )
 def test_what_cannot_be_tabulated_is_refused(refusal, dataset, more, words):

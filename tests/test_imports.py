@@ -16,6 +16,12 @@ LOADED = (
 )
 
 
+def write(files: dict[str, str], directory: Path) -> None:
+    for name, text in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+
+
 @pytest.mark.parametrize("script", ["track_mht", "score", "tabulate_scores", "simulate"])
 def test_what_python_loads_is_among_what_the_scanner_finds(script):
     result = subprocess.run(
@@ -23,6 +29,32 @@ def test_what_python_loads_is_among_what_the_scanner_finds(script):
     )
     loaded = {Path(line) for line in result.stdout.splitlines() if Path(line).is_relative_to(SOURCES)}
     assert loaded - {SOURCES / f"{script}.py"} <= set(modules(SOURCES / f"{script}.py", SOURCES))
+
+
+def test_what_lies_beside_a_script_elsewhere_is_found_before_the_projects_own(tmp_path):
+    files = {
+        "theirs/script.py": "import shared, deep.down, numpy\n",
+        "theirs/shared.py": "from house import door\n",
+        "theirs/deep/__init__.py": "",
+        "theirs/deep/down.py": "from . import up\n",
+        "theirs/deep/up.py": "",
+        "root/shared.py": "",
+        "root/house/__init__.py": "",
+        "root/house/door.py": "",
+    }
+    write(files, tmp_path)
+    found = modules(tmp_path / "theirs/script.py", tmp_path / "root")
+    assert {str(path.relative_to(tmp_path)) for path in found} == files.keys() - {
+        "theirs/script.py",
+        "root/shared.py",
+    }
+
+
+def test_the_trackers_of_others_are_made_of_what_they_share():
+    trackers = SOURCES.parent / "trackers"
+    found = modules(trackers / "stonesoup_jpda.py", SOURCES)
+    shared = [trackers / name for name in ("following.py", "stonesoup_frames.py", "stonesoup_model.py")]
+    assert {*shared, SOURCES / "mpt/tables/tracks.py"} <= set(found)
 
 
 def test_packages_and_relative_imports_are_found(tmp_path):
@@ -36,8 +68,6 @@ def test_packages_and_relative_imports_are_found(tmp_path):
         "house/garden.py": "tree = 1\n",
         "house/cellar.py": "",
     }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write(files, tmp_path)
     found = {str(path.relative_to(tmp_path)) for path in modules(tmp_path / "script.py", tmp_path)}
     assert found == set(files) - {"script.py", "house/cellar.py"}

@@ -15,25 +15,13 @@ from mpt.drawing.margins import MarkedTracks, draw_margins
 from mpt.drawing.style import Styles
 from mpt.motion import simulate
 from planning.configuration import problems
-from workflow import PROJECT, jobs, snakemake, written
+from workflow import MOVIE, PROJECT, jobs, snakemake, written
 
 FRAMES = 12
 FIRST_FRAME = 7
-PIXEL = 0.5
+PIXEL = MOVIE["pixel_size"]
 OVERLAY = {
-    "recordings": {
-        "movie": {
-            "path": "movie.csv",
-            "format": "trackpy",
-            "pixel_size": PIXEL,
-            "frames": FRAMES,
-            "particles": 2,
-            "truth": False,
-            "process_noise": 1.5,
-            "measurement_noise": 1,
-            "drift_spread": 0.1,
-        }
-    },
+    "recordings": {"movie": {**MOVIE, "frames": FRAMES, "truth": False}},
     "figures": {
         "recordings": {
             "seen": {

@@ -73,29 +73,39 @@ def test_a_link_out_of_range_is_left_out_and_the_track_stays(dataset, tracked, s
     assert lost
 
 
+def told(q, r, v):
+    """Return the flags of a Stone Soup tracker: the noises and the spread of the velocity."""
+    return ("--process-noise", q, "--measurement-noise", r, "--velocity-spread", v)
+
+
+# A Kalman filter of its own, written out for one axis: the states (2, N, 2) share their covariance P (2, 2).
+def predicted(state, P, q):
+    step = np.array([[1.0, 1.0], [0.0, 1.0]])
+    return np.einsum("ij,jnk->ink", step, state), step @ P @ step.T + np.diag([q**2, 0.0])
+
+
+def updated(state, P, z, r):
+    gain = P[:, 0] / (P[0, 0] + r**2)
+    return state + gain[:, None, None] * (z - state[0]), P - np.outer(gain, P[0])
+
+
 def test_stone_soup_takes_the_permutation_of_least_mahalanobis_distances(dataset, tracked):
-    # A Kalman filter of its own, written out for one axis.
     q, r, v = 1.5, 2.0, 0.1
     directory = dataset(experiments=4, frames=8, particles=3, initial_spread=2.0)
-    noises = ("--process-noise", q, "--measurement-noise", r, "--velocity-spread", v)
-    tracks, scenes = tracked("stonesoup_nearest", directory, *noises)
-    step = np.array([[1.0, 1.0], [0.0, 1.0]])
+    tracks, scenes = tracked("stonesoup_nearest", directory, *told(q, r, v))
     crossed = 0
     for b in range(4):
         state = np.stack([scenes.initial[b], np.zeros((3, 2))])
         P = np.diag([0.0, v**2])
         for t in range(1, 8):
-            P = step @ P @ step.T + np.diag([q**2, 0.0])
-            state = np.einsum("ij,jnk->ink", step, state)
-            gain = P[:, 0] / (P[0, 0] + r**2)
+            state, P = predicted(state, P, q)
             z = scenes.measurements[b, t]
             # All tracks have one innovation covariance, so that it doesn't matter to the order.
             apart = np.linalg.norm(z[None] - state[0][:, None], axis=-1)
             best = min(ORDERS, key=lambda order, apart=apart: apart[range(3), order].sum())
             assert tracks.detection[b, t].tolist() == best
             crossed += best != apart.argmin(axis=1).tolist()
-            state = state + gain[:, None, None] * (z[best] - state[0])
-            P = P - np.outer(gain, P[0])
+            state, P = updated(state, P, z[best], r)
             np.testing.assert_allclose(tracks.positions[b, t], state[0], atol=1e-9)
     # In some frames the nearest detections alone would not be a permutation.
     assert crossed
@@ -105,8 +115,7 @@ def test_joint_probabilistic_association_weighs_both_permutations(dataset, track
     # Two particles: the updates of a track by either detection, mixed by the permutations' probabilities.
     q, r, v = 1.5, 2.0, 0.1
     directory = dataset(experiments=3, frames=4, particles=2, initial_spread=2.0)
-    noises = ("--process-noise", q, "--measurement-noise", r, "--velocity-spread", v)
-    tracks, scenes = tracked("stonesoup_jpda", directory, *noises)
+    tracks, scenes = tracked("stonesoup_jpda", directory, *told(q, r, v))
     step = np.kron([[1.0, 1.0], [0.0, 1.0]], np.eye(2))
     Q = np.kron(np.diag([q**2, 0.0]), np.eye(2))
     undecided = 0
@@ -138,22 +147,17 @@ def test_multi_frame_assignment_over_the_whole_sequence_finds_the_most_likely_as
     # Every association by itself: a Kalman filter along it, and the likelihoods of its innovations.
     q, r, v = 1.5, 4.0, 0.1
     directory = dataset(experiments=40, frames=4, particles=2, initial_spread=2.0, measurement_noise=r)
-    noises = ("--process-noise", q, "--measurement-noise", r, "--velocity-spread", v)
-    tracks, scenes = tracked("stonesoup_mfa", directory, *noises, "--window", 4)
-    step = np.array([[1.0, 1.0], [0.0, 1.0]])
+    tracks, scenes = tracked("stonesoup_mfa", directory, *told(q, r, v), "--window", 4)
     revised = 0
     for b in range(40):
         costs = {}
         for orders in product([(0, 1), (1, 0)], repeat=3):
             state, P, cost = np.stack([scenes.initial[b], np.zeros((2, 2))]), np.diag([0.0, v**2]), []
             for t, order in enumerate(orders, 1):
-                P = step @ P @ step.T + np.diag([q**2, 0.0])
-                state = np.einsum("ij,jnk->ink", step, state)
-                apart = scenes.measurements[b, t][list(order)] - state[0]
-                cost.append((apart**2).sum() / (P[0, 0] + r**2))
-                gain = P[:, 0] / (P[0, 0] + r**2)
-                state = state + gain[:, None, None] * apart
-                P = P - np.outer(gain, P[0])
+                state, P = predicted(state, P, q)
+                taken = scenes.measurements[b, t][list(order)]
+                cost.append(((taken - state[0]) ** 2).sum() / (P[0, 0] + r**2))
+                state, P = updated(state, P, taken, r)
             costs[orders] = cost, state[0]
         best = min(costs, key=lambda orders: sum(costs[orders][0]))
         assert tracks.detection[b, 1:].tolist() == [list(order) for order in best]

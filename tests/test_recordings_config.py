@@ -11,25 +11,12 @@ import yaml
 from mpt.motion import simulate
 from planning.methods import StudyError
 from planning.studies import plan
-from workflow import PROJECT, jobs, snakemake, written
+from workflow import MOVIE, PROJECT, jobs, snakemake, written
 
-PIXEL = 0.5
+PIXEL = MOVIE["pixel_size"]
 # Of the study: the recording's, and a look at two windows of the MHT.
 OVERLAY = {
-    "recordings": {
-        "movie": {
-            "path": "movie.csv",
-            "format": "trackpy",
-            "columns": {"frame": "t"},
-            "pixel_size": PIXEL,
-            "frames": 10,
-            "particles": 2,
-            "truth": True,
-            "process_noise": 1.5,
-            "measurement_noise": 1,
-            "drift_spread": 0.1,
-        }
-    },
+    "recordings": {"movie": {**MOVIE, "columns": {"frame": "t"}, "frames": 10, "truth": True}},
     "studies": {
         **dict.fromkeys(["figure_2a", "figure_2b", "figure_2c", "figure_3", "figure_4", "figure_6"]),
         "of_movie": {

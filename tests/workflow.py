@@ -11,6 +11,16 @@ import yaml
 
 PROJECT = Path(__file__).parents[1]
 SMALL = PROJECT / "tests/config.yaml"
+# A recording as a config names it; the numbers of frames and whether there is a truth belong to a test.
+MOVIE = {
+    "path": "movie.csv",
+    "format": "trackpy",
+    "pixel_size": 0.5,
+    "particles": 2,
+    "process_noise": 1.5,
+    "measurement_noise": 1,
+    "drift_spread": 0.1,
+}
 # All that the workflow reads.
 PARTS = (
     *("Snakefile", "config.yaml", "rules", "schemas", "envs", "profiles", "src", "tests/config.yaml"),

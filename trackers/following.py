@@ -12,15 +12,21 @@ from mpt.tables.dataset import dataset_parameters, read_scenes
 from mpt.tables.tracks import TrackWriter
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser of the flags that every tracker takes."""
+def track_by_flags(script: str, description: str, add_flags: Callable, linker: Callable) -> None:
+    """Read a script's flags and link the dataset that they name.
+
+    script: its file, whose stem is the tracker's name. add_flags: adds to an ArgumentParser what the tracker
+    takes beside the flags of all. linker: makes of the parsed flags what track_dataset() links by.
+    """
     flags = argparse.ArgumentParser(description=description, allow_abbrev=False)
     for name in ("measurements", "initial", "output"):
         flags.add_argument(f"--{name}", type=Path, required=True, metavar="F", help=f"{name}.parquet")
-    return flags
+    add_flags(flags)
+    values = flags.parse_args()
+    track_dataset(values, Path(script).stem, linker(values))
 
 
-def track_dataset(flags: argparse.Namespace, link: Callable) -> None:
+def track_dataset(flags: argparse.Namespace, tracker: str, link: Callable) -> None:
     """Link each experiment's detections, write the tracks, print what that took and how many links differ.
 
     link: takes points (T, N, 2), lengths, whose frame 0 are the starts instead of the detections, and returns
@@ -29,7 +35,7 @@ def track_dataset(flags: argparse.Namespace, link: Callable) -> None:
     """
     dataset = dataset_parameters(flags.measurements)
     begin, left_out, added = time.process_time(), 0, 0
-    with TrackWriter(flags.output, {"tracker": Path(flags.script).stem, "dataset": dataset}) as writer:
+    with TrackWriter(flags.output, {"tracker": tracker, "dataset": dataset}) as writer:
         for scenes in read_scenes(flags.measurements, flags.initial):
             points = scenes.measurements.copy()
             points[:, 0] = scenes.initial

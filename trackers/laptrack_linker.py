@@ -1,9 +1,11 @@
 """laptrack's linker (Jaqaman's first step): a linear assignment of squared displacements below a cutoff."""
 
+from functools import partial
+
 import laptrack
 import numpy as np
 import pandas as pd
-from following import parser, track_dataset
+from following import track_by_flags
 from search_range import add_flags, search_range
 
 
@@ -27,12 +29,9 @@ def link(points: np.ndarray, reach: float) -> np.ndarray:
 
 def main() -> None:
     """Read the flags, link every experiment."""
-    flags = parser(__doc__)
-    add_flags(flags)
-    values = flags.parse_args()
-    values.script = __file__
-    reach = search_range(values, link)
-    track_dataset(values, lambda points: link(points, reach))
+    track_by_flags(
+        __file__, __doc__, add_flags, lambda values: partial(link, reach=search_range(values, link))
+    )
 
 
 if __name__ == "__main__":

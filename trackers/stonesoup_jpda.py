@@ -4,31 +4,28 @@ A track's state is the mean of its updates by all detections, weighted by their 
 detection of its own. Its link is what the most probable permutation of the detections gives it.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
-from following import parser, track_dataset
+from following import track_by_flags
 from scipy.optimize import linear_sum_assignment
 from stonesoup.dataassociator.probability import JPDA
 from stonesoup.functions import gm_reduce_single
 from stonesoup.types.array import StateVectors
 from stonesoup.types.state import GaussianState
 from stonesoup.types.track import Track
-from stonesoup_model import BEGIN, Filter, add_flags, detections_at, told
+from stonesoup_frames import link_by_frame
+from stonesoup_model import Filter, add_flags, told
 
 
 def link(points: np.ndarray, kalman: Filter) -> tuple[np.ndarray, np.ndarray]:
     """Return which track takes each of the points (T, N, 2), and the tracks' mean positions (T, N, 2)."""
-    T, N, _ = points.shape
-    associator = JPDA(kalman.hypothesiser)
-    tracks = [Track([GaussianState([*start, 0.0, 0.0], kalman.covariance, BEGIN)]) for start in points[0]]
-    labels = np.full((T, N), -1)
-    labels[0] = np.arange(N)
-    positions = points.copy()
-    for t in range(1, T):
-        now, detections = detections_at(t, points[t])
-        number = {detection: j for j, detection in enumerate(detections)}
-        probability = np.zeros((N, N))
-        for track, hypotheses in associator.associate(tracks, detections, now).items():
-            n = tracks.index(track)
+
+    def update(associated: dict, number: dict) -> Iterator[tuple[Track, int]]:
+        tracks = list(associated)
+        probability = np.zeros((len(tracks), len(number)))
+        for n, (track, hypotheses) in enumerate(associated.items()):
             found = [hypothesis for hypothesis in hypotheses if hypothesis]
             weights = np.array([float(hypothesis.probability) for hypothesis in found])
             updates = [kalman.updater.update(hypothesis) for hypothesis in found]
@@ -39,21 +36,16 @@ def link(points: np.ndarray, kalman: Filter) -> tuple[np.ndarray, np.ndarray]:
                 np.stack([update.covar for update in updates], axis=2),
                 weights / weights.sum(),
             )
-            track.append(GaussianState(mean, covariance, now))
-            positions[t, n] = np.asarray(mean, float)[:2].ravel()
+            track.append(GaussianState(mean, covariance, updates[0].timestamp))
         owners, taken = linear_sum_assignment(probability, maximize=True)
-        labels[t, taken] = owners
-    return labels, positions
+        return zip((tracks[n] for n in owners), taken, strict=True)
+
+    return link_by_frame(points, kalman, JPDA(kalman.hypothesiser), update)
 
 
 def main() -> None:
     """Read the flags, link every experiment."""
-    flags = parser(__doc__)
-    add_flags(flags)
-    values = flags.parse_args()
-    values.script = __file__
-    kalman = told(values)
-    track_dataset(values, lambda points: link(points, kalman))
+    track_by_flags(__file__, __doc__, add_flags, lambda values: partial(link, kalman=told(values)))
 
 
 if __name__ == "__main__":

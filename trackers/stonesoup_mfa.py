@@ -5,10 +5,12 @@ all tracks prunes those that disagree with it at the window's first frame. At th
 most probable histories that share no detection.
 """
 
+import argparse
+from functools import partial
 from itertools import product
 
 import numpy as np
-from following import parser, track_dataset
+from following import track_by_flags
 from stonesoup.dataassociator.mfa import MFADataAssociator
 from stonesoup.hypothesiser.mfa import MFAHypothesiser
 from stonesoup.types.mixture import GaussianMixture
@@ -16,7 +18,8 @@ from stonesoup.types.numeric import Probability
 from stonesoup.types.state import TaggedWeightedGaussianState
 from stonesoup.types.track import Track
 from stonesoup.types.update import GaussianMixtureUpdate
-from stonesoup_model import BEGIN, Filter, add_flags, detections_at, told
+from stonesoup_model import BEGIN, Filter, detections_at, told
+from stonesoup_model import add_flags as add_filter_flags
 
 
 def link(points: np.ndarray, kalman: Filter, window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,15 +76,20 @@ def _start(start: np.ndarray, kalman: Filter) -> GaussianMixture:
     return GaussianMixture([state])
 
 
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of what the filter is told, and --window."""
+    add_filter_flags(parser)
+    parser.add_argument("--window", type=int, required=True, help="frames whose assignments are still open")
+
+
 def main() -> None:
     """Read the flags, link every experiment."""
-    flags = parser(__doc__)
-    add_flags(flags)
-    flags.add_argument("--window", type=int, required=True, help="frames whose assignments are still open")
-    values = flags.parse_args()
-    values.script = __file__
-    kalman = told(values)
-    track_dataset(values, lambda points: link(points, kalman, values.window))
+    track_by_flags(
+        __file__,
+        __doc__,
+        add_flags,
+        lambda values: partial(link, kalman=told(values), window=values.window),
+    )
 
 
 if __name__ == "__main__":

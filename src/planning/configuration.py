@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
+from mpt.numerals import is_number
 from planning.choices import trial_configs
 from planning.config_files import SafeLoader
 from planning.ledger import check_statements
@@ -278,17 +279,9 @@ def _message(error) -> str:
         allowed = error.schema.get("properties", {})
         unknown = [key for key in error.instance if key not in allowed]
         message = f"it has no key {', '.join(map(repr, unknown))}{_nearest(unknown[0], allowed)}"
-    if isinstance(error.instance, str) and _is_number(error.instance):
+    if isinstance(error.instance, str) and is_number(error.instance):
         message += " (YAML reads this as text; scientific notation needs a dot and a sign: 1.0e-3)"
     return message
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _not_finite(value, path: str) -> Iterator[tuple[str, float]]:

@@ -8,13 +8,18 @@ from pathlib import Path
 
 @cache
 def modules(script: Path, root: Path) -> tuple[Path, ...]:
-    """Return the files below `root` that a script imports, sorted; the script itself is not among them."""
+    """Return the files that a script imports from `root` or beside it, sorted; it is not among them itself.
+
+    A script that lies elsewhere finds what lies beside it, as Python does, before what `root` has.
+    """
+    beside = script.parent
+    places = [root] if beside.resolve() == root.resolve() else [beside, root]
     found: set[Path] = set()
     pending = [script]
     while pending:
         path = pending.pop()
-        for name in imported(path, root):
-            for file in files_of(name, root):
+        for name in imported(path, root if path.is_relative_to(root) else beside):
+            for file in next(filter(None, (list(files_of(name, place)) for place in places)), ()):
                 if file not in found and file != script:
                     found.add(file)
                     pending.append(file)

@@ -3,6 +3,8 @@
 import html
 from collections.abc import Sequence
 
+from mpt.numerals import is_number
+
 # Of a number as it is shown; the page sorts by, and shows on hovering, what the table has.
 DIGITS = 4
 # Characters of a cell from which on its column is broken into lines.
@@ -77,17 +79,9 @@ def _page(title: str, content: str) -> str:
 
 
 def _kind(cells: Sequence[str]) -> str:
-    if any(cells) and all(_is_number(cell) for cell in cells if cell):
+    if any(cells) and all(is_number(cell) for cell in cells if cell):
         return "number"
     return "long" if any(len(cell) >= LONG for cell in cells) else "text"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _cell(text: str, kind: str) -> str:
