@@ -15,6 +15,7 @@ from mpt.tables.files import TableReader, TableWriter, with_nulls, write_csv
 from mpt.tables.operations import OPERATIONS
 from mpt.tables.scores import read_tracker_scores
 from mpt.tables.verdicts import verdicts_table
+from table_flags import add_table_flags
 
 
 def main() -> None:
@@ -44,8 +45,7 @@ def main() -> None:
         metavar="JSON",
         help='{"claims": {…}, "figures": {…}} as planning/ledger.py makes it of the config, or - for stdin',
     )
-    add("--output", type=output_file, required=True, metavar="F", help="the verdicts as Parquet")
-    add("--csv", type=output_file, required=True, metavar="F", help="the verdicts as comma-separated values")
+    add_table_flags(parser, "the verdicts")
     add(
         "--markdown",
         type=output_file,

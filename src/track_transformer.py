@@ -33,7 +33,7 @@ from mpt.tables.dataset import (
     read_truth,
 )
 from mpt.tables.tracks import TrackWriter
-from mpt.transformer.devices import DEVICES, choose_device
+from mpt.transformer.devices import DEVICES, set_up
 from mpt.transformer.model_file import load_model
 from mpt.transformer.networks import name_of
 from mpt.transformer.plain import LEARNED
@@ -88,8 +88,7 @@ def track(
     """Track and write the tracks; arguments as the flags. Raises InputError."""
     if (fed_back == TRUE_POSITIONS) != (truth is not None):
         raise InputError("--fed-back truth needs --truth, and nothing else does")
-    torch.set_num_threads(threads)
-    network, training = load_model(model, choose_device(device))
+    network, training = load_model(model, set_up(device, threads))
     replicates: Sequence[int] = range(network.replicates)
     if replicate is not None:
         if replicate not in replicates:

@@ -5,12 +5,9 @@ the output lets a killed training go on and end with the same weights. Learning 
 those of AdamW.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-
-import torch
 
 from command_line import (
     ArgumentParser,
@@ -27,7 +24,7 @@ from command_line import (
 )
 from mpt.progress import Progress
 from mpt.transformer.checkpoint import Checkpoint
-from mpt.transformer.devices import DEVICES, PRECISIONS, choose_device
+from mpt.transformer.devices import DEVICES, PRECISIONS, set_up
 from mpt.transformer.geometric import WITHOUT
 from mpt.transformer.model_file import save_model
 from mpt.transformer.network import ENCODER_SEES
@@ -72,11 +69,7 @@ def train(
     """
     learning_curve = learning_curve or output.with_name("learning_curve.parquet")
     refuse_overwriting([output, learning_curve], [each / name for each in dataset for name in TABLES])
-    torch.set_num_threads(threads)
-    # On a GPU cuBLAS is deterministic only with a workspace of fixed size.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
-    chosen = choose_device(device)
+    chosen = set_up(device, threads)
     training_set = TrainingSet(dataset, batches, experiments_per_batch, replicates)
     settings |= {"epochs": epochs, "batches": training_set.batches}
     settings |= {name: training_set.parameters[name] for name in ("particles", "frames")}

@@ -1,5 +1,7 @@
 """Where and how precisely torch computes."""
 
+import os
+
 import torch
 
 from mpt.errors import InputError
@@ -8,13 +10,19 @@ DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def choose_device(name: str) -> torch.device:
-    """Return the device of a name in DEVICES; auto is a GPU if there is one.
+def set_up(name: str, threads: int) -> torch.device:
+    """Make torch deterministic, with so many processor threads; return the device of a name in DEVICES.
+
+    auto is a GPU if there is one. To be called before the first computation.
 
     Raises InputError if cuda is asked for and there is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: this machine has no GPU that torch can use")
+    # On a GPU cuBLAS is deterministic only with a workspace of fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
