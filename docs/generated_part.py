@@ -1,5 +1,6 @@
-"""The part of a page that a script writes: what stands between two marks, comments of Markdown."""
+"""The part of a page that a script writes: between two marks, comments of Markdown; and what its tables say."""
 
+import re
 from pathlib import Path
 
 
@@ -11,3 +12,16 @@ def filled(page: Path, marks: tuple[str, str], made: str) -> str:
     if not (begun and ended):
         raise ValueError(f"{page.name} lacks {begin} or {end}")
     return f"{before}{begin}\n\n{made}\n\n{end}{after}"
+
+
+def scene_of(dataset: str) -> str:
+    """Return in words what test set a name such as T8_sigma7 is of; raises ValueError for another name."""
+    found = re.match(r"T(\d+)_sigma([\d.]+)", dataset)
+    if not found:
+        raise ValueError(f"{dataset}: not the name of a test set")
+    return f"T = {found[1]}, σ = {found[2]}"
+
+
+def row(cells: list[str]) -> str:
+    """Return a row of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"

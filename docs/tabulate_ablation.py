@@ -6,10 +6,9 @@ Untrained is what a curve has at 0 epochs, trained what it has at its last.
 
 import argparse
 import csv
-import re
 from pathlib import Path
 
-from generated_part import filled
+from generated_part import filled, row, scene_of
 
 PAGE = Path(__file__).resolve().parent / "ablation.md"
 PART = "<!-- ablation: python docs/tabulate_ablation.py -->", "<!-- end of ablation -->"
@@ -23,11 +22,11 @@ def table(figures: list[Path]) -> str:
     Raises ValueError if a figure lacks one of SCORES, or a curve a point at 0 epochs.
     """
     heads = ["scene", "network", *(f"{words}, {state}" for words in SCORES.values() for state in STATES)]
-    lines = [_row(heads), _row(["---"] * len(heads))]
+    lines = [row(heads), row(["---"] * len(heads))]
     for figure in figures:
         with figure.open(newline="", encoding="utf-8") as file:
             points = list(csv.DictReader(file))
-        scene = _scene(points[0]["dataset"])
+        scene = scene_of(points[0]["dataset"])
         for label in dict.fromkeys(point["label"] for point in points):
             cells = [scene, label.removesuffix(", without = nothing")]
             for score in SCORES:
@@ -39,7 +38,7 @@ def table(figures: list[Path]) -> str:
                 if 0 not in curve:
                     raise ValueError(f"{figure}: {label} has no {score} at 0 epochs")
                 cells += _cells(curve[0], curve[max(curve)])
-            lines.append(_row(cells))
+            lines.append(row(cells))
     return "\n".join(lines)
 
 
@@ -52,17 +51,6 @@ def _cells(untrained: dict, trained: dict) -> tuple[str, str]:
 def _interval(point: dict) -> str:
     mean, low, high = (float(point[key]) for key in ("mean", "low", "high"))
     return f"{mean:.3f} ± {(high - low) / 2:.3f}"
-
-
-def _scene(dataset: str) -> str:
-    found = re.match(r"T(\d+)_sigma([\d.]+)", dataset)
-    if not found:
-        raise ValueError(f"{dataset}: not the name of a test set")
-    return f"T = {found[1]}, σ = {found[2]}"
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
