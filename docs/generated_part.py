@@ -1,4 +1,4 @@
-"""The part of a page that a script writes: between two marks, comments of Markdown; and what its tables say."""
+"""The part of a page that a script writes, between two marks, and what its tables say."""
 
 import re
 from pathlib import Path
