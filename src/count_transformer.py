@@ -1,10 +1,11 @@
-"""Count the floating-point operations of a transformer per sequence, for lookbacks K_E = K_D = K.
+"""Count the floating-point operations of a transformer per sequence, for lookbacks K_D = K.
 
-Two ways to track are counted, by fvcore, and timed: `incremental`, encoding and decoding each frame once,
-when it comes; `re_encoded`, sending the last K frames through the network at every frame. (The first is what
-track_transformer.py does, which encodes several frames in one call.) Neither depends on what the network has
-learned. What the processor takes for a sequence by itself is mostly the calls of torch; so sequences are
-tracked together, too, on a GPU as well where there is one.
+Three ways to track are counted, by fvcore, and timed. With K_E = K, too: `incremental`, encoding and decoding
+each frame once, when it comes; `re_encoded`, sending the last K frames through the network at every frame.
+With K_E = T: `whole`, encoding the whole sequence once, then decoding it frame by frame. (The first and the
+last are what track_transformer.py does, but that it encodes several frames in one call.) None depends on what
+the network has learned. What the processor takes for a sequence by itself is mostly the calls of torch; so
+sequences are tracked together, too, on a GPU as well where there is one.
 """
 
 from collections.abc import Callable
@@ -17,17 +18,26 @@ import torch
 from command_line import ArgumentParser, InputError, positive_int, run
 from counting_flags import add_counting_flags
 from mpt.operations.timing import processor_seconds
-from mpt.operations.transformer import incremental, re_encoded, track_by_re_encoding, track_frame_by_frame
+from mpt.operations.transformer import (
+    incremental,
+    re_encoded,
+    track_by_re_encoding,
+    track_frame_by_frame,
+    track_whole,
+    whole,
+)
 from mpt.tables.files import TableWriter
 from mpt.tables.operations import OPERATIONS
 from mpt.transformer.geometric import WITHOUT
-from mpt.transformer.network import PAST, Architecture, Network
+from mpt.transformer.network import PAST, WHOLE, Architecture, Network
 from mpt.transformer.networks import NETWORKS, make_network, own_sizes
 from mpt.transformer.plain import HEADS, TIME_EMBEDDINGS
 
+# How operations are counted, how is tracked, and what the encoder sees.
 VARIANTS = {
-    "incremental": (incremental, track_frame_by_frame),
-    "re_encoded": (re_encoded, track_by_re_encoding),
+    "incremental": (incremental, track_frame_by_frame, PAST),
+    "re_encoded": (re_encoded, track_by_re_encoding, PAST),
+    "whole": (whole, track_whole, WHOLE),
 }
 # Of the architecture, what every network has.
 SIZES = ("dimension", "heads", "encoder_layers", "decoder_layers", "feedforward")
@@ -73,10 +83,13 @@ def count_operations(
     architecture = {"particles": particles, "frames": frames}
     architecture |= {name: sizes[name] for name in own}
     rows = []
-    for variant, (count, track) in VARIANTS.items():
+    for variant, (count, track, sees) in VARIANTS.items():
         for K in sorted(set(lookbacks)):
             size = NETWORKS[network].Architecture(
-                encoder_lookback=K, decoder_lookback=K, encoder_sees=PAST, **architecture
+                encoder_lookback=frames if sees == WHOLE else K,
+                decoder_lookback=K,
+                encoder_sees=sees,
+                **architecture,
             )
             operations = count(size, frames)
             seconds = time_per_sequence(track, size, together)
@@ -99,7 +112,7 @@ def time_per_sequence(track: Callable, size: Architecture, together: int) -> tup
     measurements = torch.randn(1, together, size.frames, size.particles, 2, dtype=torch.float64)
     initial = measurements[:, :, 0]
     # What is set up at first use.
-    track(network, measurements[:, :1, :2], initial[:, :1])
+    track(network, measurements[:, :1], initial[:, :1])
     alone = processor_seconds(lambda: track(network, measurements[:, :1], initial[:, :1]))
     among = processor_seconds(lambda: track(network, measurements, initial)) / together
     if not torch.cuda.is_available():

@@ -28,6 +28,7 @@ VARIANTS = {
     "assignment": ", branch and bound",
     "incremental": "",
     "re_encoded": ", encoded anew",
+    "whole": ", $K_E = T$",
 }
 # Variants whose operations multiply with each frame of lookback; those of the others grow as a power of it.
 OF_HYPOTHESES = ("enumerate", "refilter", "assignment")

@@ -16,9 +16,12 @@ from mpt.operations.transformer import (
     re_encoded,
     track_by_re_encoding,
     track_frame_by_frame,
+    track_whole,
+    whole,
 )
 from mpt.tables.files import TableReader
 from mpt.tables.operations import OPERATIONS
+from mpt.transformer.network import WHOLE
 from mpt.transformer.networks import make_network
 from networks import OWN_SIZES
 
@@ -70,6 +73,29 @@ def test_the_frames_of_a_sequence_add_up(kind, track, counted, lookbacks):
 
 
 @KINDS
+@pytest.mark.parametrize("decoder_lookback", [1, 2, 6])
+def test_a_whole_sequence_is_encoded_once(kind, decoder_lookback):
+    architecture = replace(
+        counted_architecture(kind), encoder_lookback=6, decoder_lookback=decoder_lookback, encoder_sees=WHOLE
+    )
+    network = make_network(architecture, 1).requires_grad_(False)
+    scene = torch.rand(1, 1, 6, 2, 2, dtype=torch.float64)
+    call = Call(lambda z: track_whole(network, z, z[:, :, 0]))
+    call.network = network
+    found = whole(architecture, 6)
+    assert found == count(call, scene)
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        call(scene)
+    assert counter.get_total_flops() == 2 * found.macs
+
+
+@pytest.mark.parametrize("changes", [{"encoder_lookback": 5, "encoder_sees": WHOLE}, {"encoder_lookback": 6}])
+def test_an_encoder_that_does_not_see_all_is_not_counted_as_if_it_did(changes):
+    with pytest.raises(ValueError, match="does not see all 6 frames"):
+        whole(replace(counted_architecture("plain"), **changes), 6)
+
+
+@KINDS
 def test_re_encoding_tracks_the_same_where_the_window_holds_all_frames(kind):
     architecture = replace(counted_architecture(kind), encoder_lookback=6, decoder_lookback=6)
     network = make_network(architecture, 2, seed=3)
@@ -81,7 +107,7 @@ def test_re_encoding_tracks_the_same_where_the_window_holds_all_frames(kind):
 
 
 @KINDS
-def test_the_script_counts_each_lookback_both_ways(run_script, kind, tmp_path):
+def test_the_script_counts_each_lookback_each_way(run_script, kind, tmp_path):
     path = tmp_path / "operations.parquet"
     size = counted_architecture(kind)
     names = ("particles", "frames", "dimension", "heads", "encoder_layers", "decoder_layers", "feedforward")
@@ -92,11 +118,13 @@ def test_the_script_counts_each_lookback_both_ways(run_script, kind, tmp_path):
     assert result.returncode == 0, result.stderr
     with TableReader(path, OPERATIONS) as reader:
         rows, parameters = reader.read(), reader.parameters
-    assert rows["variant"].tolist() == ["incremental"] * 2 + ["re_encoded"] * 2
-    assert rows["K"].tolist() == [1, 2, 1, 2]
+    assert rows["variant"].tolist() == ["incremental"] * 2 + ["re_encoded"] * 2 + ["whole"] * 2
+    assert rows["K"].tolist() == [1, 2] * 3
     both = replace(size, encoder_lookback=2, decoder_lookback=2)
     assert (rows["flops"][1], rows["macs"][1]) == incremental(both, 6)
     assert (rows["flops"][3], rows["macs"][3]) == re_encoded(both, 6)
+    seeing = replace(both, encoder_lookback=6, encoder_sees=WHOLE)
+    assert (rows["flops"][5], rows["macs"][5]) == whole(seeing, 6)
     assert set(rows["tracker"]) == {kind}
     assert set(rows["source"]) == {"fvcore"}
     assert (rows["seconds"] > 0).all()

@@ -19,7 +19,7 @@ from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_handles import get_shape
 from torch import nn
 
-from mpt.transformer.network import PAST, Architecture, Network
+from mpt.transformer.network import PAST, WHOLE, Architecture, Network
 from mpt.transformer.networks import make_network
 
 
@@ -53,9 +53,28 @@ def re_encoded(architecture: Architecture, frames: int) -> Operations:
     return _total((_re_encoded_frame(architecture, *window), number) for window, number in windows.items())
 
 
+def whole(architecture: Architecture, frames: int) -> Operations:
+    """Count the tracking of one sequence by a network that sees all of it: encoded once, then decoded.
+
+    Raises ValueError if the encoder sees less.
+    """
+    if architecture.encoder_sees != WHOLE or architecture.encoder_lookback < frames:
+        raise ValueError(f"an encoder that does not see all {frames} frames")
+    scene = _scene(architecture, frames)
+    network = make_network(architecture, 1)
+    fed_back = Counter(min(t, architecture.decoder_lookback) for t in range(2, frames))
+    steps = [(_decoded_frame(architecture, frames, number), times) for number, times in fed_back.items()]
+    return _total([(count(_Begin(network), scene, scene[:, :, 0]), 1), *steps])
+
+
 def track_frame_by_frame(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
     """As Network.follow, but no frame is encoded before it is tracked."""
     return network.follow(measurements, initial, frames_at_a_time=1)
+
+
+def track_whole(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
+    """As Network.follow of a network that sees the whole sequence."""
+    return network.follow(measurements, initial)
 
 
 @torch.no_grad()
@@ -142,6 +161,13 @@ def _re_encoded_frame(architecture: Architecture, measured: int, fed_back: int) 
     return count(_network(architecture, measured, fed_back), scene, scene[:, :, :fed_back])
 
 
+@cache
+def _decoded_frame(architecture: Architecture, frames: int, fed_back: int) -> Operations:
+    scene = _scene(architecture, frames)
+    size = replace(architecture, decoder_lookback=fed_back)
+    return count(_Decode(make_network(size, 1), scene, fed_back), scene[:, :, 0].float())
+
+
 def _network(architecture: Architecture, encoder_lookback: int, decoder_lookback: int) -> Network:
     return make_network(
         replace(architecture, encoder_lookback=encoder_lookback, decoder_lookback=decoder_lookback), 1
@@ -179,6 +205,40 @@ class _Frame(nn.Module):
 
     def forward(self, measurements, outputs):
         self.decoding.observe(self.frame.inward(measurements))
+        return self.frame.outward(self.decoding.positions_after(outputs, self.last)[:, :, None])
+
+
+class _Begin(nn.Module):
+    """All of a scene encoded, and its frame 1 decoded."""
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, measurements, initial):
+        frame = self.network.frame_of_reference(initial)
+        decoding = self.network.decoding(measurements.shape)
+        decoding.observe(frame.inward(measurements))
+        start = frame.inward(initial[:, :, None])
+        found = decoding.positions_after(start[:, :, 0], 1)[:, :, None]
+        return frame.outward(torch.cat([start, found], 2))
+
+
+class _Decode(nn.Module):
+    """A frame of a scene that is encoded, which looks back on so many outputs."""
+
+    def __init__(self, network: Network, scene: torch.Tensor, fed_back: int):
+        super().__init__()
+        self.network, self.last = network, fed_back
+        self.frame = network.frame_of_reference(scene[:, :, 0])
+        self.decoding = network.decoding(scene.shape)
+        with torch.no_grad():
+            inner = self.frame.inward(scene)
+            self.decoding.observe(inner)
+            for t in range(1, fed_back):
+                self.decoding.positions_after(inner[:, :, t], t)
+
+    def forward(self, outputs):
         return self.frame.outward(self.decoding.positions_after(outputs, self.last)[:, :, None])
 
 
