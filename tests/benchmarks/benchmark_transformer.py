@@ -161,7 +161,7 @@ def timed(work: Callable, *arguments) -> tuple[float, object]:
 
 
 # Training on fresh simulations. The plain network sees the past alone, as does the MHT, which reports
-# filtered positions. It is larger than that of the config, and its windows are short, so that it learns to look.
+# filtered positions. It is larger than that of the config, and its windows are short: so it learns to look.
 UNLIMITED = {
     PLAIN: {
         "mode": "closed_loop",
