@@ -68,4 +68,9 @@ rule peers:
 
 
 onsuccess:
+    waiting.cancel_timers()
     logger.info(last_screen_of_run())
+
+
+onerror:
+    waiting.cancel_timers()

@@ -4,7 +4,7 @@ import logging
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from planning import forecast, last_screen
+from planning import forecast, last_screen, waiting
 
 REFERENCE = SOURCES.parent / "results/reference"
 
