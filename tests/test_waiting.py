@@ -1,4 +1,4 @@
-"""A finished run does not wait for Snakemake's timers; without the mend, its timers end after half an hour."""
+"""A finished run does not wait for the timers that Snakemake leaves."""
 
 import threading
 
