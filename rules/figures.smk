@@ -66,7 +66,11 @@ def style_flags() -> dict:
     """
     spare = itertools.cycle(CONFIG["figures"]["spare_palettes"])
     looks = {
-        name: {"role": "reference"} if method.role else dict(method.style) or {"palette": next(spare)}
+        name: (
+            {"role": "reference", **method.style}
+            if method.role
+            else dict(method.style) or {"palette": next(spare)}
+        )
         for name, method in PLAN.methods.items()
     }
     for curve in itertools.chain.from_iterable(PLAN.curves.values()):
