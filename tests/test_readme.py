@@ -137,3 +137,18 @@ def test_pictures_of_the_readme_are_there_and_small():
     assert pictures
     for picture in pictures:
         assert (PROJECT / picture).stat().st_size <= 3e6
+
+
+def test_what_it_says_of_readings_is_what_was_found():
+    with (REFERENCE / "readings/readings.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    most = max(int(reading["jaccard_held"]) for reading in found)
+    (nearest,) = (reading for reading in found if int(reading["jaccard_held"]) == most)
+    assert most < int(nearest["judged"])
+    assert (nearest["estimate"], nearest["process_noise_model"]) == ("detection", "velocity")
+    errors = [float(nearest[f"position_error_of_{name}"]) for name in ("curve", "reference", "frozen")]
+    told = [f"of {len(found)} [readings]", f"all of {nearest['judged']} claims", f"The nearest gives {most},"]
+    transformer, mht, frozen = (f"{error:.1f}" for error in errors)
+    told += [f"transformer is {transformer} from", f"the MHT {mht}, and a tracker that never moves {frozen}."]
+    text = " ".join(TEXT.split())
+    assert [words for words in told if words not in text] == []
