@@ -20,14 +20,15 @@ def table(figures: list[Path]) -> str:
 
     A cell has the Jaccard coefficient and the position error. Raises ValueError if a curve lacks a point.
     """
-    rows: list[list[str]] = []
-    heads: list[str] = []
+    read = []
     for figure in figures:
         with figure.open(newline="", encoding="utf-8") as file:
-            points = list(csv.DictReader(file))
-        scene = scene_of(points[0]["dataset"])
-        epochs = sorted({float(point["x"]) for point in points})
-        heads = ["scene", "tracker", *(f"{number:g}" for number in epochs)]
+            read.append(list(csv.DictReader(file)))
+    epochs = sorted({float(point["x"]) for points in read for point in points})
+    heads = ["scene", "tracker", *(f"{number:g}" for number in epochs)]
+    rows = []
+    for figure, points in zip(figures, read, strict=True):
+        here = {float(point["x"]) for point in points}
         for label in dict.fromkeys(point["label"] for point in points):
             found = {
                 (point["score"], float(point["x"])): float(point["mean"])
@@ -35,15 +36,17 @@ def table(figures: list[Path]) -> str:
                 if point["label"] == label
             }
             cells = []
-            for number in epochs:
+            for number in sorted(here):
                 if missing := [score for score in SCORES if (score, number) not in found]:
                     raise ValueError(f"{figure}: {label} has no {missing[0]} at {number:g} epochs")
                 values = (f"{found[score, number]:.{digits}f}" for score, digits in SCORES.items())
                 cells.append(", ".join(values))
-            # What has no training is the same at each number of epochs.
             if len(set(cells)) == 1:
-                cells[1:] = [""] * (len(cells) - 1)
-            rows.append([scene, label, *cells])
+                # What has no training is the same at each number of epochs.
+                cells = [cells[0]] + [""] * (len(epochs) - 1)
+            else:
+                cells = [cells.pop(0) if number in here else "" for number in epochs]
+            rows.append([scene_of(points[0]["dataset"]), label, *cells])
     return "\n".join([row(heads), row(["---"] * len(heads)), *map(row, rows)])
 
 

@@ -143,3 +143,21 @@ def test_comments_and_pages_name_only_files_that_exist():
     )
     found = {(path.name, name) for path, text in texts.items() for name in named.findall(text)}
     assert {(path, name) for path, name in found if not (PROJECT / name).exists()} == set()
+
+
+def test_no_command_gives_a_target_where_a_config_is_read():
+    # Snakemake takes every word after the flag for a config file.
+    commands = [
+        command
+        for path in PROJECT.rglob("*")
+        if path.suffix in TEXTS and not set(path.parts) & {".venv", ".snakemake", "site", "tests"}
+        for command in re.findall(
+            r"snakemake (?:[^`\n]|\\\n)*", path.read_text(encoding="utf-8").replace("\\\n#", " ")
+        )
+    ]
+    read = [
+        words for command in commands for words in re.findall(r"--configfiles? ((?:[^-\s]\S* *)+)", command)
+    ]
+    assert len(read) > 5
+    for words in read:
+        assert all(word.endswith(".yaml") or word.isupper() for word in words.split()), words

@@ -11,7 +11,8 @@ from planning.configuration import problems
 
 PROJECT = Path(__file__).parents[1]
 REFERENCE = [
-    PROJECT / "results/reference/epochs" / f"epochs_{scene}.csv" for scene in ("long", "short", "noisy")
+    PROJECT / "results/reference/epochs" / f"epochs_{scene}.csv"
+    for scene in ("long", "noisy", "short", "recipes")
 ]
 
 
@@ -44,6 +45,22 @@ def test_a_row_has_both_scores_over_epochs(tabulation, tmp_path):
     assert rows == [
         ["T = 8, σ = 1.2", "net_{8,1}", "5.250, 8.50", "20.250, 23.50"],
         ["T = 8, σ = 1.2", "MHT", "0.250, 3.50", ""],
+    ]
+
+
+def test_a_figure_may_have_fewer_epochs_than_another(tabulation, tmp_path):
+    def points(*epochs):
+        return [(score, "net", x, x) for x in epochs for score in ("jaccard", "position_error")]
+
+    figures = [figure(tmp_path / "a.csv", points(1, 5)), figure(tmp_path / "b.csv", points(5, 20))]
+    head, _, *rows = (
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in tabulation.table(figures).splitlines()
+    )
+    assert head[2:] == ["1", "5", "20"]
+    assert [cells[2:] for cells in rows] == [
+        ["1.000, 1.00", "5.000, 5.00", ""],
+        ["", "5.000, 5.00", "20.000, 20.00"],
     ]
 
 

@@ -16,7 +16,10 @@ def look(arguments: Sequence[str]) -> None:
     # PyYAML is there wherever Snakemake is.
     from planning.config_files import unreadable
 
-    lines = [line for path in named(arguments) for line in unreadable(path)]
+    files = list(named(arguments))
+    lines = [line for path in files for line in unreadable(path)]
+    if len(files) > 1 and not all(path.exists() for path in files):
+        lines.append(f"Every word after {FLAGS[0]} is a file: name targets before it.")
     if lines:
         print("\n".join(["The config is refused.", *lines]), file=sys.stderr)
         sys.exit(1)

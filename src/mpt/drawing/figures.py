@@ -292,7 +292,7 @@ def _mark_crossings(axis: Axes, crossings: Sequence[Sequence[tuple[float, float]
         axis.annotate(
             f"{x:.1f}", (x, y), (-4, 4) if above else (5, -4), textcoords="offset points",
             ha="right" if above else "left", va="bottom" if above else "top", fontsize="x-small",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}, zorder=2,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}, zorder=5,
         )  # fmt: skip
 
 
