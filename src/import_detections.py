@@ -29,8 +29,6 @@ from mpt.recordings.formats import FORMATS
 from mpt.recordings.movie import Movie, Recording, cut
 from mpt.tables.dataset import DatasetWriter
 
-LONGEST = "longest"
-
 
 def main() -> None:
     """Read the flags, import the file."""
@@ -81,7 +79,7 @@ def main() -> None:
         "--split",
         nargs="?",
         type=int_at_least(2),
-        const=LONGEST,
+        const=0,
         metavar="T",
         help="cut the runs of complete frames into experiments of T frames and leave the rest out; "
         "without T, of as many frames as the longest run has. Default: the whole movie must be complete",
@@ -110,7 +108,7 @@ def main() -> None:
         pixel_size=flags.pixel_size,
         truth=flags.truth,
         particles=flags.particles,
-        split=0 if flags.split == LONGEST else flags.split,
+        split=flags.split,
         noise={
             name: value
             for name in ("process_noise", "measurement_noise")

@@ -170,6 +170,18 @@ def imported(tmp_path, **options):
 # Frames that cannot be tracked
 
 
+@pytest.mark.parametrize(("flags", "frames"), [(["--split"], 4), (["--split", "3"], 3)])
+def test_the_command_splits_at_the_longest_run_or_as_told(run_script, tmp_path, flags, frames):
+    # Frames 0 to 3 and 5 to 7 are complete.
+    movie = tmp_path / "movie.csv"
+    lines = [f"{t},{5 * p},{t}" for t in (0, 1, 2, 3, 5, 6, 7) for p in range(2)]
+    movie.write_text("\n".join(["frame,x,y", *lines]))
+    told = ["--input", movie, "--format", "trackpy", *flags, "--output", tmp_path / "data"]
+    result = run_script("import_detections.py", *told)
+    assert result.returncode == 0, result.stderr
+    assert f"each of {frames} frames" in result.stdout
+
+
 def counts_movie(counts: dict[int, int]) -> Movie:
     """Return a movie with that many detections in each frame."""
     frame = np.repeat(list(counts), list(counts.values()))

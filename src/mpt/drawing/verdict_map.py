@@ -22,7 +22,7 @@ VERDICTS = {
     "undecided": ("#e2e2e2", ""),
     "contradicted": ("#d1662a", "−"),
     "equal": ("#5f9e6e", "≈"),
-    "too few trainings": ("#c2b27a", "?"),
+    "too few trainings": ("#c2b27a", "!"),
     ITSELF: ("#a6a6a6", "="),
     "not judged": ("#ffffff", ""),
 }
