@@ -256,7 +256,7 @@ def test_a_study_cannot_have_two_curves_of_one_name(config):
 def test_trackers_with_places_of_their_own_make_one_curve(config):
     (curve,) = [curve for curve in plan(config).curves["figure_4"] if curve.label == "transformer_{8,i}"]
     assert [x for x, *_ in curve.points] == [1, 3, 10, 30, 100]
-    assert [plan(config).replicates(tracker) for *_, tracker in curve.points] == [range(60)] + [range(5)] * 4
+    assert [plan(config).replicates(tracker) for *_, tracker in curve.points] == [range(60)] + [range(30)] * 4
 
 
 @pytest.mark.parametrize("change", [{"experiments_per_batch": [3, 1]}, {"fit": None}, {"role": "control"}])
@@ -429,7 +429,9 @@ def test_the_default_studies_ask_for_the_jobs_counted_by_hand(config):
 
 def test_replicates_train_on_experiments_of_their_own(config):
     jobs = plan(config)
-    assert jobs.training_sets["T8_i30_sigma1.2"]["experiments"] == 6 * 30 * config["replicates"]
+    # Six batches for each of the 30 trainings that the study asks for, and for as many as elsewhere.
+    assert jobs.training_sets["T8_i30_sigma1.2"]["experiments"] == 6 * 30 * 30
+    assert jobs.training_sets["T150_i1_sigma7"]["experiments"] == 6 * config["replicates"]
     assert config["replicates"] >= 5
 
 
