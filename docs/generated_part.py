@@ -1,6 +1,8 @@
 """The part of a page that a script writes, between two marks, and what its tables say."""
 
+import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -25,3 +27,12 @@ def scene_of(dataset: str) -> str:
 def row(cells: list[str]) -> str:
     """Return a row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
+
+
+def fill_from_figures(
+    page: Path, marks: tuple[str, str], table: Callable[[list[Path]], str], description: str | None
+) -> None:
+    """Fill a page with the table of the figures that the command line names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("figures", type=Path, nargs="+", metavar="FIGURE.csv")
+    page.write_text(filled(page, marks, table(parser.parse_args().figures)), encoding="utf-8")

@@ -4,11 +4,10 @@ python docs/tabulate_ablation.py FIGURE.csv …: a block of rows for each figure
 Untrained is what a curve has at 0 epochs, trained what it has at its last.
 """
 
-import argparse
 import csv
 from pathlib import Path
 
-from generated_part import filled, row, scene_of
+from generated_part import fill_from_figures, row, scene_of
 
 PAGE = Path(__file__).resolve().parent / "ablation.md"
 PART = "<!-- ablation: python docs/tabulate_ablation.py -->", "<!-- end of ablation -->"
@@ -53,13 +52,5 @@ def _interval(point: dict) -> str:
     return f"{mean:.3f} ± {(high - low) / 2:.3f}"
 
 
-def main() -> None:
-    """Fill the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("figures", type=Path, nargs="+", metavar="FIGURE.csv")
-    figures = parser.parse_args().figures
-    PAGE.write_text(filled(PAGE, PART, table(figures)), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    fill_from_figures(PAGE, PART, table, __doc__)

@@ -3,11 +3,10 @@
 python docs/tabulate_epochs.py FIGURE.csv …: a block of rows for each figure, in the order given.
 """
 
-import argparse
 import csv
 from pathlib import Path
 
-from generated_part import filled, row, scene_of
+from generated_part import fill_from_figures, row, scene_of
 
 PAGE = Path(__file__).resolve().parent / "networks.md"
 PART = "<!-- epochs: python docs/tabulate_epochs.py -->", "<!-- end of epochs -->"
@@ -50,13 +49,5 @@ def table(figures: list[Path]) -> str:
     return "\n".join([row(heads), row(["---"] * len(heads)), *map(row, rows)])
 
 
-def main() -> None:
-    """Fill the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("figures", type=Path, nargs="+", metavar="FIGURE.csv")
-    figures = parser.parse_args().figures
-    PAGE.write_text(filled(PAGE, PART, table(figures)), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    fill_from_figures(PAGE, PART, table, __doc__)
