@@ -100,6 +100,13 @@ def test_what_is_not_measured_in_time_is_a_failure(check_gpu, monkeypatch, capsy
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_script_that_handles_its_alarm_is_out_of_time_all_the_same(check_gpu, tmp_path):
+    script = tmp_path / "slow.py"
+    script.write_text("import time, command_line\ncommand_line.run(lambda: time.sleep(60))\n")
+    with pytest.raises(check_gpu.OutOfTime):
+        check_gpu.run_script(script, [], 0.5)
+
+
 def test_without_a_gpu_it_is_refused(check_gpu, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["check_gpu.py"])
     monkeypatch.setattr(check_gpu, "name_of_gpu", lambda seconds: None)
