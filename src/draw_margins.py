@@ -6,26 +6,20 @@ from pathlib import Path
 import numpy as np
 
 import pictures
-from command_line import ArgumentParser, InputError, existing_file, run
+from command_line import ArgumentParser, InputError, run
 from mpt.drawing.margins import MarkedTracks, draw_margins
 from mpt.drawing.style import Styles
 from mpt.tables.dataset import dataset_parameters, read_measurements
 from mpt.tables.margins import read_margins
 from mpt.tables.tracks import read_tracks
 from named_trackers import add_tracker_flag, named_tracker
+from table_flags import add_tracked_measurements_flag
 
 
 def main() -> None:
     """Read the flags, draw, write each picture."""
     parser = ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add(
-        "--measurements",
-        type=existing_file,
-        required=True,
-        metavar="F",
-        help="measurements.parquet of the dataset that was tracked",
-    )
+    add_tracked_measurements_flag(parser)
     add_tracker_flag(
         parser,
         "a tracker's label, its method (a key of --styles), its tracks, and its margins if it knows them",

@@ -22,6 +22,7 @@ from mpt.recordings.links import Links
 from mpt.tables.dataset import dataset_parameters, read_measurements
 from mpt.tables.margins import read_margins
 from mpt.tables.tracks import read_tracks
+from table_flags import add_tracked_measurements_flag
 
 POSITIONS = ("detections", "tracks")
 
@@ -31,13 +32,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--tracks", type=existing_file, required=True, metavar="F", help="tracks.parquet of a tracker")
-    add(
-        "--measurements",
-        type=existing_file,
-        required=True,
-        metavar="F",
-        help="measurements.parquet of the dataset that was tracked",
-    )
+    add_tracked_measurements_flag(parser)
     add("--margins", type=existing_file, metavar="F", help="margins.parquet that the tracker wrote beside")
     add(
         "--format",

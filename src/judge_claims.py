@@ -15,21 +15,14 @@ from mpt.tables.files import TableReader, TableWriter, with_nulls, write_csv
 from mpt.tables.operations import OPERATIONS
 from mpt.tables.scores import read_tracker_scores
 from mpt.tables.verdicts import verdicts_table
-from table_flags import add_table_flags
+from table_flags import add_scores_flag, add_table_flags
 
 
 def main() -> None:
     """Read the flags, judge, write the tables."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add(
-        "--scores",
-        type=existing_file,
-        nargs="*",
-        default=[],
-        metavar="F",
-        help="tables of score.py, each with several trackers; a file's name without suffix is its dataset's",
-    )
+    add_scores_flag(parser, nargs="*", default=[])
     add(
         "--operations",
         type=existing_file,

@@ -11,7 +11,6 @@ import numpy as np
 from command_line import (
     ArgumentParser,
     InputError,
-    existing_file,
     json_value,
     positive_float,
     run,
@@ -23,7 +22,7 @@ from mpt.scoring import definitions
 from mpt.tables.curves import CURVES
 from mpt.tables.files import TableWriter, with_nulls, write_csv
 from mpt.tables.scores import read_tracker_scores
-from table_flags import add_table_flags
+from table_flags import add_scores_flag, add_table_flags
 
 # Of a fitted law, enough for a smooth line.
 DRAWN_POINTS = 50
@@ -33,14 +32,7 @@ def main() -> None:
     """Read the flags, write the table twice."""
     parser = ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add(
-        "--scores",
-        type=existing_file,
-        nargs="+",
-        required=True,
-        metavar="F",
-        help="tables of score.py, each with several trackers; a file's name without suffix is its dataset's",
-    )
+    add_scores_flag(parser, nargs="+", required=True)
     add(
         "--curves",
         type=json_value,
