@@ -10,10 +10,18 @@ REFERENCE = SOURCES.parent / "results/reference"
 
 
 class InWords(logging.Filter):
-    """Adds to Snakemake's table of jobs, in a dry run too, what they make and how long that takes."""
+    """Adds to Snakemake's table of jobs, in a dry run too, what they make and how long that takes.
+
+    A dry run has the table twice, before and after its jobs: here once, where it does not scroll away.
+    """
+
+    jobs_follow = True
 
     def filter(self, record) -> bool:
         if getattr(record, "event", None) is LogEvent.RUN_INFO and getattr(record, "stats", None):
+            if workflow.dryrun and self.jobs_follow:
+                self.jobs_follow = False
+                return False
             runs = {"your last run": Path("results"), "the reference run": REFERENCE}
             found = {name: run for name, path in runs.items() if (run := forecast.measured(path))}
             planned = {rule: len(jobs) for rule, jobs in planned_jobs().items()}

@@ -91,7 +91,8 @@ def test_a_dry_run_says_what_it_would_make(finished):
     count = jobs(result)
     text = " ".join(result.stdout.split() + result.stderr.split())
     assert f" {count['train']} models, {count['track'] + count['track_trained']} tracker runs, " in text
-    assert f"To be made: {count['simulate_test_set']} test sets, " in text
+    assert text.count(f"To be made: {count['simulate_test_set']} test sets, ") == 1
+    assert text.count("Job stats:") == 1
     # By its own last run, the same again takes as long.
     took = pd.read_csv(finished / "results/run.csv", index_col="rule").seconds["all"]
     cores, minutes = re.search(
