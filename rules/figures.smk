@@ -1,15 +1,17 @@
 """The figures: from scores and operation counts to pictures, each beside the table that it was drawn from."""
 
-import itertools
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 
-from planning.pictures import closeness, sequences, together
+from planning.pictures import closeness, dashes, looks, sequences, together
 from planning.statements import title
 
 TOGETHER = together(CONFIG, PLAN)
 SEQUENCES = sequences(CONFIG, PLAN)
 CLOSENESS = closeness(CONFIG, PLAN)
+LOOKS = looks(CONFIG, PLAN)
+DASHES = dashes(PLAN, LOOKS)
 
 
 def scores_of_study(wildcards) -> list[str]:
@@ -32,7 +34,8 @@ def tabulation_flags(wildcards) -> str:
 def drawing_flags(wildcards) -> str:
     study = CONFIG["studies"][wildcards.study]
     said = {"title": title(CONFIG, PLAN, wildcards.study)}
-    return flags({key: study.get(key) for key in ("x", "scale")} | said | style_flags())
+    look = style_flags(labels_of(wildcards.study))
+    return flags({key: study.get(key) for key in ("x", "scale")} | said | look)
 
 
 def scores_labels(wildcards) -> dict:
@@ -59,24 +62,17 @@ def operations_drawing_flags(wildcards) -> str:
     return flags(said | style_flags())
 
 
-def style_flags() -> dict:
-    """Return the flags of the look; a method that declares none has one of the spare palettes.
+def style_flags(labels: Iterable[str] = ()) -> dict:
+    """Return the flags of the look, with the dashes of the references among these labels."""
+    drawn = {name: dict(look) for name, look in LOOKS.items()}
+    for name, places in DASHES.items():
+        if here := {label: place for label, place in places.items() if label in labels}:
+            drawn[name]["dashes"] = here
+    return {"styles": json.dumps(drawn, ensure_ascii=False)} | resolution()
 
-    A method that a study has as a control is drawn so in its own colour.
-    """
-    spare = itertools.cycle(CONFIG["figures"]["spare_palettes"])
-    looks = {
-        name: (
-            {"role": "reference", **method.style}
-            if method.role
-            else dict(method.style) or {"palette": next(spare)}
-        )
-        for name, method in PLAN.methods.items()
-    }
-    for curve in itertools.chain.from_iterable(PLAN.curves.values()):
-        if (drawn := curve.drawn_as(PLAN.methods)) != curve.method:
-            looks[drawn] = {"role": "reference", "palette": looks[curve.method]["palette"]}
-    return {"styles": json.dumps(looks)} | resolution()
+
+def labels_of(*studies: str) -> set[str]:
+    return {curve.label for study in studies for curve in PLAN.curves[study]}
 
 
 def tables_together(wildcards) -> list[str]:
@@ -85,7 +81,8 @@ def tables_together(wildcards) -> list[str]:
 
 def together_flags(wildcards) -> str:
     figure = TOGETHER[wildcards.figure]
-    return flags({"title": figure.titles, "x": figure.x, "scale": figure.scale} | style_flags())
+    look = style_flags(labels_of(*figure.studies))
+    return flags({"title": figure.titles, "x": figure.x, "scale": figure.scale} | look)
 
 
 def sequence_tables(table: str) -> Callable:
@@ -148,7 +145,7 @@ def closeness_flags(wildcards) -> str:
 def closeness_drawing_flags(wildcards) -> str:
     scene = PLAN.test_sets[CLOSENESS[wildcards.picture].dataset]
     title = f"By how close particles are, T = {scene['frames']}, σ = {scene['measurement_noise']}"
-    return flags({"title": title} | style_flags())
+    return flags({"title": title} | style_flags(CLOSENESS[wildcards.picture].trackers))
 
 
 rule tabulate_scores:
