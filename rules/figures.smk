@@ -111,7 +111,8 @@ def sequence_flags(wildcards) -> str:
         "title": f"The experiment that is hardest for {picture.hardest_for}",
         "hardest_for": picture.hardest_for,
     }
-    look = {"scene_title": picture.scene_titles} | style_flags() | {"dots_per_inch": 100}
+    # A moving picture of a higher resolution is too large for a page.
+    look = {"scene_title": picture.scene_titles, "animation_dots_per_inch": 100} | style_flags()
     named = [
         (label, method, *(tracks_of(each, dataset)[0] for dataset, each in zip(picture.datasets, trackers)))
         for label, (method, trackers) in picture.trackers.items()
