@@ -170,6 +170,8 @@ rule tabulate_scores:
     params:
         curves=curves_file,
         flags=tabulation_flags,
+    message:
+        "Tabulate the scores of {wildcards.study}"
     shell:
         "python {input.sources[0]:q} --scores {input.scores:q} --curves - {params.flags}"
         " --output {output.parquet:q} --csv {output.csv:q} < {params.curves:q} > {log:q} 2>&1"
@@ -200,6 +202,8 @@ rule draw_scores:
         runtime=growing(10),
     params:
         flags=drawing_flags,
+    message:
+        "Draw the scores of {wildcards.study}"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
@@ -229,6 +233,8 @@ rule draw_together:
         runtime=growing(10),
     params:
         flags=together_flags,
+    message:
+        "Draw {wildcards.figure}: several studies with the same axes"
     shell:
         "python {input.sources[0]:q} --table {input.tables:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
@@ -261,6 +267,8 @@ rule draw_sequence:
         runtime=growing(20),
     params:
         flags=sequence_flags,
+    message:
+        "Draw {wildcards.picture}: a sequence as each tracker sees it"
     shell:
         "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q} {params.flags}"
         " --output {output.png:q} {output.pdf:q} --animation {output.gif:q} > {log:q} 2>&1"
@@ -287,6 +295,8 @@ rule tabulate_closeness:
         runtime=growing(20),
     params:
         flags=closeness_flags,
+    message:
+        "Tabulate for {wildcards.picture} the scores by how close particles are"
     shell:
         "python {input.sources[0]:q} --truth {input.truth:q} {params.flags} --output {output.parquet:q}"
         " --csv {output.csv:q} > {log:q} 2>&1"
@@ -317,6 +327,8 @@ rule draw_closeness:
         runtime=growing(10),
     params:
         flags=closeness_drawing_flags,
+    message:
+        "Draw {wildcards.picture}: scores by how close particles are"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
@@ -346,5 +358,7 @@ rule draw_operations:
         runtime=growing(10),
     params:
         flags=operations_drawing_flags,
+    message:
+        "Draw the operations of {wildcards.operations}"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -110,6 +110,23 @@ def test_a_job_says_in_words_what_it_makes(finished):
     assert "train.py --dataset results/data/training/T12_i1_sigma7 " in text
 
 
+def test_every_rule_that_runs_says_what_it_does_with_its_wildcards():
+    rules = {
+        name: body
+        for path in (PROJECT / "rules").glob("*.smk")
+        for name, body in re.findall(r"^rule (\w+):\n((?:[ \n].*\n?)*)", path.read_text(), re.MULTILINE)
+        if "    shell:" in body
+    }
+    assert len(rules) > 30
+    for name, body in rules.items():
+        (message,) = re.findall(r'^    message:\n        "(.*)"$', body, re.MULTILINE) or [""]
+        # They are what the rule's log is named by.
+        (log,) = re.findall(r'^    log:\n        "(.*)",$', body, re.MULTILINE)
+        named = set(re.findall(r"\{(\w+)\}", log))
+        assert message, name
+        assert named <= set(re.findall(r"\{wildcards\.(\w+)\}", message)), name
+
+
 def test_the_last_screen_has_every_claim_and_every_figure(finished):
     result = snakemake(finished, "--cores", "1", "--forcerun", "write_pages")
     assert result.returncode == 0
