@@ -32,14 +32,15 @@ class InWords(logging.Filter):
 
 
 def last_screen_of_run() -> str:
+    """Return what the run's targets are; other claims and figures may be there, but of an earlier config."""
+    asked = {str(path) for job in workflow.dag.jobs for path in job.output}
     claims = Path("results/claims.csv")
     judgement = CONFIG["judgement"]
-    short = []
-    if claims.exists():
+    short, against = [], ""
+    if str(claims) in asked:
         short = last_screen.claims_in_short(claims, judgement["scores"], judgement["again"])
-    shown = [figure for figure in figures() if Path(f"results/figures/{figure}.png").exists()]
-    script = SOURCES / "compare_results.py"
-    against = last_screen.agreement(REFERENCE, Path("results"), script) if claims.exists() else ""
+        against = last_screen.agreement(REFERENCE, Path("results"), SOURCES / "compare_results.py")
+    shown = [figure for figure in figures() if f"results/figures/{figure}.png" in asked]
     return last_screen.screen(short, shown, Path("results/readings.md"), against)
 
 

@@ -150,6 +150,16 @@ def test_the_last_screen_has_every_claim_and_every_figure(finished):
     assert "The config is not that of the reference run" in screen
 
 
+def test_the_last_screen_of_a_target_tells_no_claims_or_figures_of_an_earlier_run(finished):
+    target = "results/figures/figure_6.png"
+    result = snakemake(finished, "--cores", "1", "--forcerun", "draw_scores", "--", target)
+    assert result.returncode == 0, result.stderr
+    assert (finished / "results/claims.csv").exists()
+    screen = (result.stdout + result.stderr).partition("\nDone.\n")[2]
+    assert "results/figures/ (figure_6)" in screen
+    assert "claims" not in screen
+
+
 def test_a_run_of_the_same_config_is_held_against_the_reference(tmp_path):
     script = PROJECT / "src/compare_results.py"
     reference, mine = tmp_path / "reference", tmp_path / "mine"
