@@ -84,17 +84,19 @@ def looks(config: dict, plan: Plan) -> dict[str, dict]:
 
 
 def dashes(plan: Plan, looks: Mapping[str, dict]) -> dict[str, dict[str, int]]:
-    """Return by look and label the place of each reference's dashes among those of its colour.
+    """Return by look and label the place of each reference's dashes, each its own.
 
-    The places are counted over all studies, so that a reference looks the same in each.
+    The places are given over all studies, so that a reference looks the same in each. The first, solid, is of
+    none in the colour of a method, where it would look like the curve that is compared.
     """
     found: dict[str, dict[str, int]] = {}
-    places: dict[str | None, itertools.count] = {}
+    taken = set()
     for curve in itertools.chain.from_iterable(plan.curves.values()):
         drawn = curve.drawn_as(plan.methods)
         if looks[drawn].get("role") == "reference" and curve.label not in found.setdefault(drawn, {}):
-            of_colour = places.setdefault(looks[drawn].get("palette"), itertools.count())
-            found[drawn][curve.label] = next(of_colour)
+            free = itertools.count(1 if "palette" in looks[drawn] else 0)
+            found[drawn][curve.label] = next(place for place in free if place not in taken)
+            taken.add(found[drawn][curve.label])
     return found
 
 

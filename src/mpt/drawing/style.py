@@ -33,10 +33,10 @@ REFERENCE_DASHES = (
     ":",
     (0, (5, 1.5)),
     (0, (5, 1.5, 1, 1.5)),
-    (0, (1, 4)),
     (0, (8, 2, 1, 2, 1, 2)),
     (0, (10, 3)),
     (0, (3, 3)),
+    (0, (1, 4)),
 )
 REFERENCE_GREY = "0.55"
 # TrueType, which every viewer can search and publishers accept; matplotlib's own choice, Type 3, they refuse.
@@ -51,7 +51,7 @@ class Look:
     """How the curves of a method look: a seaborn palette and a marker; a reference needs neither.
 
     is_reference: whether others are compared with the method. It is drawn thin, and grey without a palette.
-    dashes: of a reference's curves, by label, the place of their pattern among those of their colour.
+    dashes: of a reference's curves, by label, the place of their pattern in REFERENCE_DASHES.
     """
 
     palette: str | None
@@ -143,9 +143,9 @@ class Styles(Mapping):
         """Return how to plot each of a figure's curves, as keywords of Axes.plot.
 
         A method's curves share its marker and have a shade of its palette each. References are thin, grey
-        if they have no palette, and those of one colour are told apart by their dashes: of a declared label
-        the same in every figure, of others the first that are free. A fit is dashed and has the colour of the
-        curve that it is fitted to.
+        if they have no palette, and are told apart by their dashes: of a declared label the same in every
+        figure, of others the first that are free. A fit is dashed and has the colour of the curve that it is
+        fitted to.
         """
         methods = [curve.method for curve in curves]
         places = self._places(curves)
@@ -159,9 +159,7 @@ class Styles(Mapping):
                 styles.append({"linewidth": 0.8, "linestyle": "--", "zorder": 2})
             elif self[method].is_reference:
                 palette = self[method].palette
-                # With a palette solid is the curve that is compared.
-                place = places[number] + (1 if palette else 0)
-                dashes = REFERENCE_DASHES[place % len(REFERENCE_DASHES)]
+                dashes = REFERENCE_DASHES[places[number] % len(REFERENCE_DASHES)]
                 color = sns.color_palette(palette, 3)[1] if palette else REFERENCE_GREY
                 styles.append({"color": color, "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
             else:
@@ -177,23 +175,20 @@ class Styles(Mapping):
         return styles
 
     def _places(self, curves: Sequence[Curve]) -> dict[int, int]:
-        """Return, by the number of a curve of a reference, the place of its dashes among its colour's."""
-        found: dict[int, int] = {}
-        taken: dict[str | None, set[int]] = {}
-        references = [
-            (number, curve.label, self[curve.method])
+        """Return, by the number of a curve of a reference, the place of its dashes."""
+        references = {
+            number: (curve.label, self[curve.method])
             for number, curve in enumerate(curves)
             if self.is_reference(curve.method)
-        ]
-        for number, label, look in references:
-            if label in look.dashes:
-                found[number] = look.dashes[label]
-                taken.setdefault(look.palette, set()).add(found[number])
-        for number, _, look in references:
+        }
+        found = {
+            number: look.dashes[label] for number, (label, look) in references.items() if label in look.dashes
+        }
+        for number, (_, look) in references.items():
             if number not in found:
-                others = taken.setdefault(look.palette, set())
-                found[number] = next(place for place in itertools.count() if place not in others)
-                others.add(found[number])
+                # In the colour of a method a solid line is the curve that is compared.
+                free = itertools.count(1 if look.palette else 0)
+                found[number] = next(place for place in free if place not in found.values())
         return found
 
 
