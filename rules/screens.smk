@@ -32,7 +32,7 @@ class InWords(logging.Filter):
 
 
 def last_screen_of_run() -> str:
-    """Return what the run's targets are; other claims and figures may be there, but of an earlier config."""
+    """Return what the run was asked for; other claims and figures may be there, but of an earlier config."""
     asked = {str(path) for job in workflow.dag.jobs for path in job.output}
     claims = Path("results/claims.csv")
     judgement = CONFIG["judgement"]
@@ -41,7 +41,9 @@ def last_screen_of_run() -> str:
         short = last_screen.claims_in_short(claims, judgement["scores"], judgement["again"])
         against = last_screen.agreement(REFERENCE, Path("results"), SOURCES / "compare_results.py")
     shown = [figure for figure in figures() if f"results/figures/{figure}.png" in asked]
-    return last_screen.screen(short, shown, Path("results/readings.md"), against)
+    drawn = {f"results/figures/{figure}.png" for figure in shown}
+    others = sorted(path for path in asked - drawn if path.endswith(".png"))
+    return last_screen.screen(short, shown, others, Path("results/readings.md"), against)
 
 
 logger.addFilter(InWords())

@@ -276,7 +276,7 @@ def test_tracks_go_out_on_the_detections_and_frames_that_came_in(movie, tmp_path
 @pytest.mark.parametrize("pixel_size", [0.1, 0.16, 3, 1e-7])
 def test_positions_come_back_digit_by_digit_so_that_other_columns_can_be_joined(movie, tmp_path, pixel_size):
     # 21.996 / 10, for one, is another number than 21.996 * 0.1 / 0.1 / 10.
-    movie = movie.round(3).assign(intensity=np.arange(len(movie)))
+    whole, movie = movie, movie.round(3).assign(intensity=np.arange(len(movie)))
     movie.to_csv(tmp_path / "movie.csv", index=False)
     directory = imported(tmp_path, truth=False, pixel_size=pixel_size)
     measurements, tracks, _ = tracked(directory, tmp_path)
@@ -285,6 +285,13 @@ def test_positions_come_back_digit_by_digit_so_that_other_columns_can_be_joined(
     assert back.x.str.len().max() <= len("-100.123")
     joined = pd.read_csv(tmp_path / "tracks.csv").merge(movie, on=["frame", "x", "y"])
     assert sorted(joined.intensity) == list(range(len(movie)))
+    # As docs/recordings.md says, of positions that have more digits.
+    whole = whole.assign(intensity=np.arange(len(movie)))
+    whole.to_csv(tmp_path / "movie.csv", index=False)
+    measurements, tracks, _ = tracked(imported(tmp_path, truth=False, pixel_size=pixel_size), tmp_path)
+    export_tracks.export_tracks(tracks, measurements, "trackpy", tmp_path / "tracks.csv")
+    back = pd.read_csv(tmp_path / "tracks.csv")
+    assert len(back.round(9).merge(whole.round(9), on=["frame", "x", "y"])) == len(whole)
 
 
 @given(arrays(np.float64, 20, elements=st.floats(1e-9, 1e6)), st.floats(1e-3, 1e3))

@@ -147,6 +147,9 @@ def test_the_last_screen_has_every_claim_and_every_figure(finished):
         )
     for path in (finished / "results/figures").glob("*.png"):
         assert path.stem in screen
+    others = re.search(r"^Other pictures: (.*(?:\n.*)*?)\nThe config", screen, re.MULTILINE)[1].split()
+    assert {"results/calibration.png", "results/sequences/tracks.png"} <= {name.strip(",") for name in others}
+    assert all((finished / name.strip(",")).exists() for name in others)
     assert "The config is not that of the reference run" in screen
 
 
