@@ -182,7 +182,10 @@ def api_page() -> str:
 
 
 def _keys(schema: dict, part: dict, path: str, inside: tuple):
-    """Yield each key of a schema as (path, description, what it may be), parents before children."""
+    """Yield each key of a schema as (path, description, what it may be), parents before children.
+
+    What has a name of the user's, or is an element of a list, is left out itself where nothing describes it.
+    """
     name = part.get("$ref", "").rpartition("/")[2]
     if name:
         # A definition that leads back to itself is told once.
@@ -190,12 +193,16 @@ def _keys(schema: dict, part: dict, path: str, inside: tuple):
             return
         part = schema["$defs"][name] | {key: value for key, value in part.items() if key != "$ref"}
         inside = (*inside, name)
-    if path:
-        yield path, " ".join(str(part.get("description", "")).split()), _kind(schema, part)
+    description = " ".join(str(part.get("description", "")).split())
+    if path and (description or not path.endswith((".NAME", "[]"))):
+        yield path, description, _kind(schema, part)
     for key, child in part.get("properties", {}).items():
         if isinstance(child, dict):
             yield from _keys(schema, child, f"{path}.{key}" if path else key, inside)
     others = part.get("additionalProperties")
+    if isinstance(others, dict) and "$ref" in others.get("then", {}):
+        # Beside it null, which drops what has the name.
+        others = others["then"]
     if isinstance(others, dict) and path:
         yield from _keys(schema, others, f"{path}.NAME", inside)
     if isinstance(part.get("items"), dict) and "properties" in _resolved(schema, part["items"]):

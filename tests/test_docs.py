@@ -51,6 +51,16 @@ def test_each_key_of_the_config_is_in_its_reference(site):
     assert [key for key in keys if f"<code>{key}</code>" not in text] == []
 
 
+def test_each_key_of_the_config_has_a_meaning(monkeypatch):
+    monkeypatch.syspath_prepend(PROJECT / "docs")
+    import build_site
+
+    schema = yaml.safe_load((PROJECT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    keys = list(build_site._keys(schema, schema, "", ()))
+    assert len(keys) > 100
+    assert [key for key, meaning, _ in keys if not meaning] == []
+
+
 def test_each_script_and_each_of_its_flags_is_in_the_reference(site):
     text = (site / "scripts.html").read_text(encoding="utf-8")
     for path in sorted((PROJECT / "src").glob("*.py")):
