@@ -15,7 +15,6 @@ from pathlib import Path
 from unittest import mock
 
 import latex2mathml.converter
-import matplotlib
 import yaml
 from mkdocs.structure.files import File, Files
 
@@ -24,21 +23,36 @@ SOURCE = ROOT / "src"
 # Made of results/reference: what the pages show of it.
 SHOWN = (".png", ".svg", ".gif", ".webp", ".md")
 NOT_STATED = "not stated in the paper"
+# Links lead to what a page is made from, which the repository has; in the site, to the page.
+MADE_OF = {
+    "../schemas/config.schema.yaml": "config.md",
+    "../config.yaml": "config.md",
+    "../src/mpt/tables/": "tables.md",
+    "../src/mpt/tables/tracks.py": "tables.md#tracks",
+    "../src/mpt/": "api.md",
+}
+RULES_PAGE = """# The graph of rules
+
+An arrow leads from a rule to those that need its files. The graph is Snakemake's own
+(`snakemake all readings --rulegraph`), drawn when this site is built.
+
+![The graph of rules](images/rules.svg)
+"""
 
 
 def on_files(files: Files, config) -> Files:
     """Add the generated pages, the drawings and the pictures of the reference run to the site."""
     sys.path[:0] = [str(SOURCE), str(Path(__file__).parent)]
-    import draw_model
     import draw_rules
+    from svg import as_svg
 
     pages = {
         "config.md": config_page(),
         "tables.md": tables_page(),
         "scripts.md": scripts_page(),
         "api.md": api_page(),
-        "images/model.svg": _svg(draw_model.model_figure()),
-        "images/rules.svg": _svg(draw_rules.rules_figure(ROOT)),
+        "rules.md": RULES_PAGE,
+        "images/rules.svg": as_svg(draw_rules.rules_figure(ROOT)),
     }
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
@@ -50,7 +64,9 @@ def on_files(files: Files, config) -> Files:
 
 
 def on_page_markdown(markdown: str, page, config, files) -> str:
-    """Lead links to the reference run, right in the repository, to its copy in the site."""
+    """Lead links that are right in the repository to what the site has of them."""
+    for source, made in MADE_OF.items():
+        markdown = markdown.replace(f"]({source})", f"]({made})")
     return markdown.replace("](../results/reference/", "](results/reference/")
 
 
@@ -65,14 +81,6 @@ def on_page_content(content: str, page, config, files) -> str:
 
     content = re.sub(r'<span class="arithmatex">\\\((.*?)\\\)</span>', inline, content, flags=re.DOTALL)
     return re.sub(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', block, content, flags=re.DOTALL)
-
-
-def _svg(figure) -> str:
-    """Return a figure as SVG, the same bytes each time."""
-    drawn = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "mpt", "svg.fonttype": "path"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()
 
 
 def config_page() -> str:
@@ -174,7 +182,10 @@ def api_page() -> str:
 
 
 def _keys(schema: dict, part: dict, path: str, inside: tuple):
-    """Yield each key of a schema as (path, description, what it may be), parents before children."""
+    """Yield each key of a schema as (path, description, what it may be), parents before children.
+
+    What has a name of the user's, or is an element of a list, is left out itself where nothing describes it.
+    """
     name = part.get("$ref", "").rpartition("/")[2]
     if name:
         # A definition that leads back to itself is told once.
@@ -182,12 +193,16 @@ def _keys(schema: dict, part: dict, path: str, inside: tuple):
             return
         part = schema["$defs"][name] | {key: value for key, value in part.items() if key != "$ref"}
         inside = (*inside, name)
-    if path:
-        yield path, " ".join(str(part.get("description", "")).split()), _kind(schema, part)
+    description = " ".join(str(part.get("description", "")).split())
+    if path and (description or not path.endswith((".NAME", "[]"))):
+        yield path, description, _kind(schema, part)
     for key, child in part.get("properties", {}).items():
         if isinstance(child, dict):
             yield from _keys(schema, child, f"{path}.{key}" if path else key, inside)
     others = part.get("additionalProperties")
+    if isinstance(others, dict) and "$ref" in others.get("then", {}):
+        # Beside it null, which drops what has the name.
+        others = others["then"]
     if isinstance(others, dict) and path:
         yield from _keys(schema, others, f"{path}.NAME", inside)
     if isinstance(part.get("items"), dict) and "properties" in _resolved(schema, part["items"]):

@@ -1,7 +1,15 @@
-"""Draw the model of eqs. 2 to 4 in plate notation: what is drawn at random, what is seen, what repeats."""
+"""Draw the model of eqs. 2 to 4 in plate notation: what is drawn at random, what is seen, what repeats.
+
+`python docs/draw_model.py` writes docs/images/model.svg.
+"""
+
+from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from svg import as_svg
+
+PICTURE = Path(__file__).resolve().parent / "images/model.svg"
 
 # Of a node: its place, whether it is observed, or a parameter, which is not random.
 NODES = {
@@ -65,3 +73,8 @@ def model_figure() -> Figure:
             )
         )  # fmt: skip
     return figure
+
+
+if __name__ == "__main__":
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(as_svg(model_figure()), encoding="utf-8")

@@ -45,6 +45,8 @@ rule calibrate:
         runtime=growing(30),
     params:
         flags=calibration_flags,
+    message:
+        "Check how often links of a given probability are true"
     shell:
         "python {input.sources[0]:q} {params.flags} --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
 
@@ -74,5 +76,7 @@ rule draw_calibration:
         runtime=growing(10),
     params:
         flags=calibration_drawing_flags,
+    message:
+        "Draw how often links of a given probability are true"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -54,6 +54,8 @@ rule judge_claims:
         runtime=growing(30),
     params:
         ledger=ledger_file,
+    message:
+        "Judge the claims"
     shell:
         "python {input.sources[0]:q} --scores {input.scores:q} --operations {input.operations:q} --ledger -"
         " --output {output.parquet:q} --csv {output.csv:q} --markdown {output.markdown:q}"

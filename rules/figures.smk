@@ -1,15 +1,17 @@
 """The figures: from scores and operation counts to pictures, each beside the table that it was drawn from."""
 
-import itertools
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 
-from planning.pictures import closeness, sequences, together
+from planning.pictures import closeness, dashes, looks, sequences, together
 from planning.statements import title
 
 TOGETHER = together(CONFIG, PLAN)
 SEQUENCES = sequences(CONFIG, PLAN)
 CLOSENESS = closeness(CONFIG, PLAN)
+LOOKS = looks(CONFIG, PLAN)
+DASHES = dashes(PLAN, LOOKS)
 
 
 def scores_of_study(wildcards) -> list[str]:
@@ -32,7 +34,8 @@ def tabulation_flags(wildcards) -> str:
 def drawing_flags(wildcards) -> str:
     study = CONFIG["studies"][wildcards.study]
     said = {"title": title(CONFIG, PLAN, wildcards.study)}
-    return flags({key: study.get(key) for key in ("x", "scale")} | said | style_flags())
+    look = style_flags(labels_of(wildcards.study))
+    return flags({key: study.get(key) for key in ("x", "scale")} | said | look)
 
 
 def scores_labels(wildcards) -> dict:
@@ -59,24 +62,17 @@ def operations_drawing_flags(wildcards) -> str:
     return flags(said | style_flags())
 
 
-def style_flags() -> dict:
-    """Return the flags of the look; a method that declares none has one of the spare palettes.
+def style_flags(labels: Iterable[str] = ()) -> dict:
+    """Return the flags of the look, with the dashes of the references among these labels."""
+    drawn = {name: dict(look) for name, look in LOOKS.items()}
+    for name, places in DASHES.items():
+        if here := {label: place for label, place in places.items() if label in labels}:
+            drawn[name]["dashes"] = here
+    return {"styles": json.dumps(drawn, ensure_ascii=False)} | resolution()
 
-    A method that a study has as a control is drawn so in its own colour.
-    """
-    spare = itertools.cycle(CONFIG["figures"]["spare_palettes"])
-    looks = {
-        name: (
-            {"role": "reference", **method.style}
-            if method.role
-            else dict(method.style) or {"palette": next(spare)}
-        )
-        for name, method in PLAN.methods.items()
-    }
-    for curve in itertools.chain.from_iterable(PLAN.curves.values()):
-        if (drawn := curve.drawn_as(PLAN.methods)) != curve.method:
-            looks[drawn] = {"role": "reference", "palette": looks[curve.method]["palette"]}
-    return {"styles": json.dumps(looks)} | resolution()
+
+def labels_of(*studies: str) -> set[str]:
+    return {curve.label for study in studies for curve in PLAN.curves[study]}
 
 
 def tables_together(wildcards) -> list[str]:
@@ -85,7 +81,8 @@ def tables_together(wildcards) -> list[str]:
 
 def together_flags(wildcards) -> str:
     figure = TOGETHER[wildcards.figure]
-    return flags({"title": figure.titles, "x": figure.x, "scale": figure.scale} | style_flags())
+    look = style_flags(labels_of(*figure.studies))
+    return flags({"title": figure.titles, "x": figure.x, "scale": figure.scale} | look)
 
 
 def sequence_tables(table: str) -> Callable:
@@ -114,7 +111,8 @@ def sequence_flags(wildcards) -> str:
         "title": f"The experiment that is hardest for {picture.hardest_for}",
         "hardest_for": picture.hardest_for,
     }
-    look = {"scene_title": picture.scene_titles} | style_flags() | {"dots_per_inch": 100}
+    # A moving picture of a higher resolution is too large for a page.
+    look = {"scene_title": picture.scene_titles, "animation_dots_per_inch": 100} | style_flags()
     named = [
         (label, method, *(tracks_of(each, dataset)[0] for dataset, each in zip(picture.datasets, trackers)))
         for label, (method, trackers) in picture.trackers.items()
@@ -148,7 +146,7 @@ def closeness_flags(wildcards) -> str:
 def closeness_drawing_flags(wildcards) -> str:
     scene = PLAN.test_sets[CLOSENESS[wildcards.picture].dataset]
     title = f"By how close particles are, T = {scene['frames']}, σ = {scene['measurement_noise']}"
-    return flags({"title": title} | style_flags())
+    return flags({"title": title} | style_flags(CLOSENESS[wildcards.picture].trackers))
 
 
 rule tabulate_scores:
@@ -172,6 +170,8 @@ rule tabulate_scores:
     params:
         curves=curves_file,
         flags=tabulation_flags,
+    message:
+        "Tabulate the scores of {wildcards.study}"
     shell:
         "python {input.sources[0]:q} --scores {input.scores:q} --curves - {params.flags}"
         " --output {output.parquet:q} --csv {output.csv:q} < {params.curves:q} > {log:q} 2>&1"
@@ -202,6 +202,8 @@ rule draw_scores:
         runtime=growing(10),
     params:
         flags=drawing_flags,
+    message:
+        "Draw the scores of {wildcards.study}"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
@@ -231,6 +233,8 @@ rule draw_together:
         runtime=growing(10),
     params:
         flags=together_flags,
+    message:
+        "Draw {wildcards.figure}: several studies with the same axes"
     shell:
         "python {input.sources[0]:q} --table {input.tables:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
@@ -263,6 +267,8 @@ rule draw_sequence:
         runtime=growing(20),
     params:
         flags=sequence_flags,
+    message:
+        "Draw {wildcards.picture}: a sequence as each tracker sees it"
     shell:
         "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q} {params.flags}"
         " --output {output.png:q} {output.pdf:q} --animation {output.gif:q} > {log:q} 2>&1"
@@ -289,6 +295,8 @@ rule tabulate_closeness:
         runtime=growing(20),
     params:
         flags=closeness_flags,
+    message:
+        "Tabulate for {wildcards.picture} the scores by how close particles are"
     shell:
         "python {input.sources[0]:q} --truth {input.truth:q} {params.flags} --output {output.parquet:q}"
         " --csv {output.csv:q} > {log:q} 2>&1"
@@ -319,6 +327,8 @@ rule draw_closeness:
         runtime=growing(10),
     params:
         flags=closeness_drawing_flags,
+    message:
+        "Draw {wildcards.picture}: scores by how close particles are"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
@@ -348,5 +358,7 @@ rule draw_operations:
         runtime=growing(10),
     params:
         flags=operations_drawing_flags,
+    message:
+        "Draw the operations of {wildcards.operations}"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

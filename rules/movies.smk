@@ -115,6 +115,8 @@ rule import_movie:
     params:
         flags=movie_import_flags,
         directory=subpath(output.measurements, parent=True),
+    message:
+        "Import the recording {wildcards.recording}"
     shell:
         "python {input.sources[0]:q} --input {input.recording:q} {params.flags} --output {params.directory:q}"
         " > {log:q} 2>&1"
@@ -139,6 +141,8 @@ rule track_movie:
         runtime=growing(30),
     params:
         flags=movie_tracking_flags,
+    message:
+        "Track the recording by {wildcards.movie_tracker}"
     shell:
         "python {input.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
         " --output {output:q} {params.flags} > {log:q} 2>&1"
@@ -164,6 +168,8 @@ rule track_movie_with_margins:
         runtime=growing(30),
     params:
         flags=movie_tracking_flags,
+    message:
+        "Track the recording by {wildcards.movie_tracker}, with the margin of each link"
     shell:
         "python {input.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
         " --output {output.tracks:q} {params.flags} > {log:q} 2>&1"
@@ -188,6 +194,8 @@ rule export_movie:
         runtime=growing(10),
     params:
         flags=export_flags,
+    message:
+        "Export the tracks {wildcards.exported}"
     shell:
         "python {input.sources[0]:q} --measurements {input.measurements:q} {params.flags} --output {output:q}"
         " > {log:q} 2>&1"
@@ -219,6 +227,8 @@ rule draw_movie:
         runtime=growing(10),
     params:
         flags=movie_drawing_flags,
+    message:
+        "Draw {wildcards.picture}: a recording as its trackers see it"
     shell:
         "python {input.sources[0]:q} --measurements {input.measurements:q} {params.flags} --output {output:q}"
         " > {log:q} 2>&1"

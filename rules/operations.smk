@@ -39,6 +39,8 @@ rule count_operations:
         runtime=growing(30),
     params:
         flags=counting_flags,
+    message:
+        "Count the operations of {wildcards.method} at each K of {wildcards.operations}"
     shell:
         "python {input.sources[0]:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
@@ -61,6 +63,8 @@ rule tabulate_operations:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    message:
+        "Tabulate the operations of {wildcards.operations}"
     shell:
         "python {input.sources[0]:q} --counts {input.counts:q} --output {output.parquet:q} --csv {output.csv:q}"
         " > {log:q} 2>&1"

@@ -30,6 +30,8 @@ rule tabulate_costs:
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
+    message:
+        "Tabulate what the trackers of {wildcards.study} cost"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} --logs results/logs/track"
         " --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
@@ -60,5 +62,7 @@ rule draw_costs:
         runtime=growing(10),
     params:
         flags=drawing_flags,
+    message:
+        "Draw what the trackers of {wildcards.study} cost"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -71,6 +71,8 @@ rule judge_choices:
         runtime=growing(120),
     params:
         work=work_file,
+    message:
+        "Judge the claims under each choice of {wildcards.part} in the scene {wildcards.scene}"
     shell:
         "python {input.sources[0]:q} --part {wildcards.part:q} --work {params.work:q} --output {output:q} > {log:q} 2>&1"
 
@@ -93,6 +95,8 @@ rule tabulate_choices:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    message:
+        "Tabulate the verdicts under every choice"
     shell:
         "python {input.sources[0]:q} --choices {input.choices:q} --output {output.parquet:q} --csv {output.csv:q}"
         " > {log:q} 2>&1"
@@ -123,6 +127,8 @@ rule draw_choices:
         runtime=growing(10),
     params:
         flags=choices_drawing_flags,
+    message:
+        "Draw the verdicts under every choice"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
@@ -148,6 +154,8 @@ rule summarise_readings:
         runtime=growing(10),
     params:
         asked=asked_file,
+    message:
+        "Tell the readings by how many claims they confirm"
     shell:
         "python {input.sources[0]:q} --verdicts {input.verdicts:q} --asked {params.asked:q} --output {output.parquet:q}"
         " --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
@@ -178,5 +186,7 @@ rule draw_readings:
         runtime=growing(10),
     params:
         flags=readings_drawing_flags,
+    message:
+        "Draw how many claims each reading confirms"
     shell:
         "python {input.sources[0]:q} --verdicts {input.verdicts:q} {params.flags} --output {output:q} > {log:q} 2>&1"

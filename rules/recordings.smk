@@ -38,6 +38,8 @@ rule import_recording:
     params:
         flags=recording_flags,
         directory=subpath(output.truth, parent=True),
+    message:
+        "Import the recording {wildcards.dataset}"
     shell:
         "python {input.sources[0]:q} --input {input.recording:q} {params.flags} --output {params.directory:q}"
         " > {log:q} 2>&1"

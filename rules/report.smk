@@ -99,6 +99,8 @@ rule write_config:
         runtime=growing(1),
     params:
         text=config_file,
+    message:
+        "Write the merged config"
     shell:
         "cp {params.text:q} {output:q} 2> {log:q}"
 
@@ -123,6 +125,8 @@ rule summarise_run:
         runtime=growing(5),
     params:
         jobs=jobs_file,
+    message:
+        "Sum up how long each rule took"
     shell:
         "python {input.sources[0]:q} --jobs {params.jobs:q} --benchmarks results/benchmarks --logs results/logs"
         " --output {output:q} > {log:q} 2>&1"
@@ -151,6 +155,8 @@ rule write_pages:
     params:
         claims=claims_flag,
         directory=subpath(output.versions, parent=True),
+    message:
+        "Write the pages of the report"
     shell:
         "python {input.sources[0]:q} --run {input.run:q} --config {input.config:q} --output {params.directory:q}"
         " {params.claims} > {log:q} 2>&1"

@@ -53,6 +53,8 @@ rule fit_scaling_law:
         runtime=growing(10),
     params:
         flags=scaling_flags,
+    message:
+        "Fit the law of scaling"
     shell:
         "python {input.sources[0]:q} --scores {input.scores:q} --models {input.models:q}"
         " {params.flags} --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
@@ -78,5 +80,7 @@ rule draw_scaling_law:
         runtime=growing(10),
     params:
         flags=scaling_drawing_flags,
+    message:
+        "Draw the law of scaling"
     shell:
         "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

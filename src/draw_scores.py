@@ -4,6 +4,7 @@ Several tables of one x are drawn as one figure, a column each, whose panels sha
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isclose
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from matplotlib.figure import Figure
 import pictures
 from command_line import ArgumentParser, InputError, existing_file, run
 from mpt.drawing.figures import SYMBOLS, Line, draw_scores, draw_together
-from mpt.drawing.style import Styles
-from mpt.tables.curves import CURVES
+from mpt.drawing.style import Styles, symbols
+from mpt.judgement.fits import ALPHA_RANGE
+from mpt.tables.curves import CURVES, FITTED_TO
 from mpt.tables.files import TableReader
 
 
@@ -60,7 +62,7 @@ def _read(table: Path, x: str) -> tuple[Mapping[str, list[Line]], Mapping[str, l
         scores, laws = reader.parameters["columns"], reader.parameters["laws"]
         rows = reader.read()
     lines = {score: list(_lines(rows, score)) for score in scores}
-    return lines, {score: [_equation(law, x) for law in fitted] for score, fitted in laws.items()}
+    return lines, {score: list(_equations(lines[score], fitted, x)) for score, fitted in laws.items()}
 
 
 def _lines(rows: dict[str, np.ndarray], score: str) -> Iterator[Line]:
@@ -68,13 +70,25 @@ def _lines(rows: dict[str, np.ndarray], score: str) -> Iterator[Line]:
     for number in np.unique(rows["curve"][of_score]):
         chosen = of_score & (rows["curve"] == number)
         x, mean, low, high = (rows[name][chosen] for name in ("x", "mean", "low", "high"))
-        yield Line(rows["label"][chosen][0], rows["method"][chosen][0], x, mean, low, high)
+        label, method = rows["label"][chosen][0], rows["method"][chosen][0]
+        fitted_to = label.removeprefix(FITTED_TO) if method == "fit" else None
+        yield Line(label, method, x, mean, low, high, fitted_to)
 
 
-def _equation(law: dict, x: str) -> str:
-    """Return a scaling law as mathtext; its estimates are [value, low, high]."""
-    c, a, alpha = (law[name][0] for name in ("c", "a", "alpha"))
-    return f"fit: ${c:.3g} {'-' if a >= 0 else '+'} {abs(a):.2g}\\,{SYMBOLS.get(x, 'x')}^{{-{alpha:.2g}}}$"
+def _equations(lines: Sequence[Line], laws: Sequence[dict], x: str) -> Iterator[str]:
+    """Yield each fitted line's law as mathtext; a law's estimates are [value, low, high]."""
+    symbol = SYMBOLS.get(x, "x")
+    # What is as good as the law where its exponent stands at an end of its range.
+    instead = (rf"a line in log ${symbol}$", "a step")
+    fits = [line for line in lines if line.method == "fit"]
+    for line, law in zip(fits, laws, strict=True):
+        c, a, alpha = (law[name][0] for name in ("c", "a", "alpha"))
+        # Without spaces, where a note may be broken.
+        formula = f"{c:.3g}{'-' if a >= 0 else '+'}{abs(a):.2g}\\,{symbol}^{{-{alpha:.2g}}}"
+        yield f"{symbols(line.label)}: ${formula}$"
+        for bound, words in zip(ALPHA_RANGE, instead, strict=True):
+            if isclose(alpha, bound, rel_tol=1e-6):
+                yield f"its exponent is at its bound: as good as {words}"
 
 
 if __name__ == "__main__":

@@ -57,6 +57,12 @@ def main() -> None:
         help="frames to show (default: all); swaps are counted in these",
     )
     add("--animation", type=output_file, metavar="F", help="a moving picture to write, .gif or .webp")
+    add(
+        "--animation-dots-per-inch",
+        type=positive_int,
+        metavar="n",
+        help="resolution of the moving picture (default: that of a PNG)",
+    )
     add("--frames-per-second", type=positive_float, default=10, help="of the moving picture (default: 10)")
     add("--trail", type=positive_int, default=15, help="frames that the moving picture shows at a time")
     pictures.add_flags(parser)
@@ -80,7 +86,8 @@ def main() -> None:
     styles = Styles(arguments.styles)
     pictures.save(draw_tracks(scenes, arguments.title, styles), arguments.output, arguments.dots_per_inch)
     if arguments.animation is not None:
-        moving = animate_tracks(scenes, arguments.title, styles, arguments.trail, arguments.dots_per_inch)
+        resolution = arguments.animation_dots_per_inch or arguments.dots_per_inch
+        moving = animate_tracks(scenes, arguments.title, styles, arguments.trail, resolution)
         save_animation(moving, arguments.animation, arguments.frames_per_second)
 
 

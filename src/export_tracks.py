@@ -2,6 +2,8 @@
 
 A track of experiment e of N particles has the number N e + track. With --margins each link has its margin:
 the tracker's cost of the best other choice, as twice the log likelihood ratio. It stands at the later point.
+Other columns of the imported file, such as an intensity, do not come back: they can be joined by frame and
+position.
 """
 
 from pathlib import Path
@@ -18,7 +20,7 @@ from command_line import (
     run,
 )
 from mpt.recordings.formats import FORMATS
-from mpt.recordings.links import Links
+from mpt.recordings.links import Links, in_pixels
 from mpt.tables.dataset import dataset_parameters, read_measurements
 from mpt.tables.margins import read_margins
 from mpt.tables.tracks import read_tracks
@@ -100,7 +102,7 @@ def export_tracks(
                 parts.append(
                     Links(
                         frame=np.tile(frame, N),
-                        position=points[b].swapaxes(0, 1).reshape(T * N, 2) / pixel_size,
+                        position=in_pixels(points[b].swapaxes(0, 1).reshape(T * N, 2), pixel_size),
                         particle=np.repeat(np.arange(N) + number * N, T),
                         margin=None if margin is None else margin[b].T.ravel(),
                     )

@@ -28,7 +28,8 @@ def add_style_flag(parser: ArgumentParser) -> None:
         required=True,
         metavar="JSON",
         help='the look of each method: {"mht": {"palette": "flare"}, "control": {"role": "reference"}}; a'
-        ' palette of seaborn, a shade per curve, and optionally a "marker"; references are thin and grey',
+        ' palette of seaborn, a shade per curve, and optionally a "marker"; references are thin and grey, and'
+        ' optionally "dashes", {label: place}, say which pattern a curve has in every figure',
     )
 
 

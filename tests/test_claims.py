@@ -231,6 +231,30 @@ def test_the_markdown_fits_80_columns_keeps_the_order_and_needs_no_docstring(
     assert "Failed: 0 of 3 trainings" in words
 
 
+def test_an_interval_that_excludes_0_where_the_corrected_p_does_not_is_explained(
+    run_script, tmp_path, outputs
+):
+    # One claim that holds by a little, among so many that it is lost in the correction.
+    paths = [
+        write_scores(tmp_path / f"sigma{noise}.parquet", {"net": 0.7056, "mht": 0.7, "frozen": 0.6})
+        for noise in NOISES
+    ]
+    told = {}
+    for many in (1, 60):
+        ledger = json.loads(ledger_of(scores=["jaccard"]))
+        ledger["claims"] = {str(number): ledger["claims"]["1"] for number in range(many)}
+        output = tmp_path / "claims.parquet"
+        flags = ["--scores", *paths, "--ledger", json.dumps(ledger), "--output", output, *outputs]
+        run_script("judge_claims.py", *flags)
+        row = pd.read_parquet(output).iloc[0]
+        assert row.low > 0
+        told[many] = (
+            row.verdict,
+            "alone and excludes 0" in " ".join((tmp_path / "claims.md").read_text().split()),
+        )
+    assert told == {1: (SUPPORTED, False), 60: (UNDECIDED, True)}
+
+
 # The ledger by its command line.
 
 CLAIM = {

@@ -14,10 +14,8 @@ from mpt.scoring.definitions import SCORES
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted((PROJECT / "docs").glob("*.md"))
-LINK = re.compile(r"\]\(([^)#\s]+)")
+LINK = re.compile(r"\]\(([^)\s]+)")
 TEXTS = (".md", ".py", ".smk", ".yaml", ".rst")
-# Made when the site is built.
-GENERATED = {"config.md", "tables.md", "scripts.md", "api.md", "images/model.svg", "images/rules.svg"}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +51,16 @@ def test_each_key_of_the_config_is_in_its_reference(site):
     assert [key for key in keys if f"<code>{key}</code>" not in text] == []
 
 
+def test_each_key_of_the_config_has_a_meaning(monkeypatch):
+    monkeypatch.syspath_prepend(PROJECT / "docs")
+    import build_site
+
+    schema = yaml.safe_load((PROJECT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    keys = list(build_site._keys(schema, schema, "", ()))
+    assert len(keys) > 100
+    assert [key for key, meaning, _ in keys if not meaning] == []
+
+
 def test_each_script_and_each_of_its_flags_is_in_the_reference(site):
     text = (site / "scripts.html").read_text(encoding="utf-8")
     for path in sorted((PROJECT / "src").glob("*.py")):
@@ -76,13 +84,45 @@ def test_each_column_of_the_scores_is_in_the_reference_of_tables(site):
     assert [name for name in TABLE.schema.names if f"<code>{name}</code>" not in text] == []
 
 
+@pytest.fixture(scope="module")
+def cloned() -> set[Path]:
+    """Return the files and folders that a clone has, before anything is made in it."""
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=PROJECT, text=True)
+    files = [PROJECT / name for name in listed.split("\0") if name]
+    return {place for file in files for place in (file, *file.parents)}
+
+
 @pytest.mark.parametrize(
-    "page", [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *PAGES], ids=lambda p: p.name
+    "page",
+    [
+        *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "profiles/README.md")),
+        *PAGES,
+    ],
+    ids=lambda page: str(page.relative_to(PROJECT)),
 )
-def test_links_lead_somewhere(page):
+def test_links_lead_to_what_a_clone_has(page, cloned):
     for link in LINK.findall(page.read_text(encoding="utf-8")):
-        if not link.startswith("http") and link not in GENERATED:
-            assert (page.parent / link).exists(), link
+        if link.startswith("http"):
+            continue
+        name, _, heading = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target in cloned, link
+        if heading:
+            assert heading in headings(target), link
+
+
+def headings(page: Path) -> list[str]:
+    """Return the headings of a page as links name them: in small letters, hyphens for spaces."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in found]
+
+
+def test_the_committed_picture_of_the_model_is_what_its_script_draws(monkeypatch):
+    monkeypatch.syspath_prepend(PROJECT / "docs")
+    import draw_model
+    from svg import as_svg
+
+    assert draw_model.PICTURE.read_text(encoding="utf-8") == as_svg(draw_model.model_figure())
 
 
 def test_each_score_and_each_verdict_is_explained():

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 import draw_tracks as script
@@ -59,6 +60,39 @@ def test_swaps_are_marked_on_both_tracks_at_the_frames_where_they_happen():
     (marks,) = [line.get_xydata() for line in axis.lines if line.get_marker() == "X"]
     assert sorted(map(tuple, marks)) == [(f, y) for f in (1, 3, 4) for y in (0, 10)]
     assert axis.get_title() == "_mine: 3 swaps"
+
+
+def test_swaps_of_tracks_that_stand_still_are_marked_where_the_particles_are():
+    # The first particle stays between the tracks, the second walks past all of them.
+    truth = np.zeros((FRAMES, 2, 2))
+    truth[:, 0, 0] = 1
+    truth[:, 1, 0] = -5 + 2.5 * np.arange(FRAMES)
+    still = np.broadcast_to([[0.0, 0.0], [2.0, 0.0]], truth.shape)
+    scene = Scene("", truth, truth, [Track("still", "control", still)])
+    (axis,) = draw_tracks([scene], "", Styles(STYLES)).axes
+    (marks,) = [line.get_xydata() for line in axis.lines if line.get_marker() == "X"]
+    # At 0 it is nearer to the first track, at 2.5 to the second.
+    assert sorted(map(tuple, marks)) == [(1, 0), (2.5, 0)]
+
+
+def test_truth_detections_and_tracks_are_told_apart_by_more_than_their_colour():
+    scene = Scene("", TRUTH, TRUTH, [Track("MHT", "mht", TRUTH), Track("frozen", "control", TRUTH)])
+    figure = draw_tracks([scene], "", Styles(STYLES))
+    truth, track, detection = (
+        next(line for line in figure.axes[0].lines if line.get_zorder() == order) for order in (1, 3, 2)
+    )
+    assert truth.get_linewidth() > 2 * track.get_linewidth()
+    assert detection.get_linestyle() == "None"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "truth",
+        "detection",
+        "track and its end",
+        "swap",
+    ]
+    FigureCanvasAgg(figure).draw()
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
 
 
 def test_the_hardest_experiment_is_the_one_with_most_swaps(dataset):

@@ -1,5 +1,6 @@
 """Tables and pictures of scores and of operations, by the command lines of their scripts."""
 
+import itertools
 import json
 import re
 import shutil
@@ -12,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import seaborn as sns
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,6 +32,7 @@ from mpt.tables.curves import CURVES
 from mpt.tables.files import TableReader, TableWriter
 from mpt.tables.operations import OPERATIONS
 from mpt.tables.scores import TRACKER_SCORES
+from workflow import SMALL, snakemake, written
 
 STYLES = {
     "mht": {"palette": "flare"},
@@ -223,6 +227,13 @@ def test_a_picture_is_drawn_twice_the_same(run_script, curves_table, tmp_path):
         (("--styles", '{"mht": {"palette": "flare"}}'), "no style is declared for the method 'control'"),
         (("--styles", '{"mht": {"colour": "red"}}'), "style of mht"),
         (("--styles", '{"mht": {"palette": "flare", "marker": "q"}}'), "marker 'q'"),
+        (
+            (
+                "--styles",
+                '{"mht": {"palette": "flare"}, "control": {"role": "reference", "dashes": {"a": -1}}}',
+            ),
+            "dashes",
+        ),
         (("--styles", "[]"), "not an object"),
         (("--styles", "{"), "not JSON"),
         (("--dots-per-inch", "0"), "--dots-per-inch"),
@@ -358,6 +369,104 @@ def test_a_method_has_its_colour_and_marker_whatever_else_is_drawn():
     assert (alone[0].get_color(), alone[0].get_marker()) == (beside[1].get_color(), beside[1].get_marker())
     declared = Styles({"a": {"palette": "flare"}, "b": {"palette": "crest", "marker": "o"}})
     assert declared["b"].marker == "o" != declared["a"].marker
+
+
+def drawn_in(figure: Figure) -> dict[str, tuple]:
+    """Return by its label the colour and the dashes of each line of a figure's first panel."""
+    # matplotlib tells the pattern of a dashed line nowhere else.
+    return {
+        line.get_label(): (matplotlib.colors.to_hex(line.get_color()), str(line._unscaled_dash_pattern))
+        for line in figure.axes[0].lines
+    }
+
+
+def test_a_control_looks_the_same_whatever_other_controls_a_figure_has():
+    labels = ["frozen", "random", "oracle", "mine"]
+    dashes = {"frozen": 0, "random": 1, "oracle": 2}
+    styles = Styles(STYLES | {"control": {"role": "reference", "dashes": dashes}})
+    mht = line("MHT", "mht", 0.9, 0.8)
+
+    def looks(shown):
+        lines = [*(line(label, "control", 0.85, 0.85) for label in shown), mht]
+        return drawn_in(draw_scores({"jaccard": lines}, {}, "", "frames", "linear", styles))
+
+    together = looks(labels)
+    assert len(set(together.values())) == 5
+    for shown in (["oracle"], ["mine", "oracle", "frozen"], ["random", "oracle"]):
+        seen = looks(shown)
+        assert {label: seen[label] for label in shown if label in dashes} == {
+            label: together[label] for label in shown if label in dashes
+        }
+        assert len(set(seen.values())) == len(seen)
+
+
+def test_the_workflow_draws_a_control_the_same_in_every_study(tmp_path):
+    study = {
+        "title": "Mine",
+        "datasets": {"frames": 8, "measurement_noise": [1, 2]},
+        "x": "measurement_noise",
+        "trackers": [
+            {"method": "control", "control": ["oracle", "frozen"]},
+            {"method": "mht", "lookback": 1, "measurement_noise": 1},
+        ],
+    }
+    mine = written(tmp_path, yaml.safe_dump({"studies": {"mine": study}}))
+    targets = ["results/figures/mine.png", "results/figures/figure_3.png"]
+    result = snakemake(tmp_path, "--dry-run", *targets, configs=(SMALL, mine))
+    found = re.findall(r"draw_scores\.py .*--styles '(\{.*?\})' ", result.stdout + result.stderr)
+    assert len(found) == 2, result.stderr
+    first, second = (json.loads(text)["control"]["dashes"] for text in found)
+    assert {len(first), len(second)} == {2, 3}
+    assert all(first[label] == second[label] for label in first.keys() & second.keys())
+
+
+def test_a_fit_has_the_colour_of_its_curve_and_says_where_its_exponent_is_at_its_bound(
+    run_script, scores, tmp_path
+):
+    x = [1, 3, 10, 30]
+    # In log i the one is a straight line, which x^(−α) is nowhere but for α → 0; the other is a law.
+    paths = [scores(f"at{i}", mine=[0.5 + 0.05 * np.log(i)] * 2, other=[0.9 - 0.3 / i] * 2) for i in x]
+    curves = [
+        curve(name, *((i, f"at{i}", name) for i in x), method=method, fit="scaling_law")
+        for name, method in (("mine", "mht"), ("other", "transformer"))
+    ]
+    tabulate(run_script, paths, curves, tmp_path / "t.parquet")
+    figure = draw_curves(
+        [tmp_path / "t.parquet"], ["A title"], "experiments_per_batch", "log", Styles(STYLES)
+    )
+    looks = drawn_in(figure)
+    for name in ("mine", "other"):
+        (color, dashes), (fitted, its_dashes) = looks[name], looks[f"fit to {name}"]
+        assert color == fitted
+        assert dashes != its_dashes
+    notes = figure.axes[0].get_title(loc="right").splitlines()
+    assert [note.partition(":")[0] for note in notes] == [
+        "fit to mine",
+        "its exponent is at its bound",
+        "fit to other",
+    ]
+    assert notes[2] == "fit to other: $0.9-0.3\\,i^{-1}$"
+
+
+def lightness_and_hue(palette: str) -> np.ndarray:
+    """Return the middle shade of a palette in CIELAB, by the definitions of sRGB and of CIE 1976, D65."""
+    value = np.array(sns.color_palette(palette, 3)[1])
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    X, Y, Z = np.cbrt(to_xyz @ linear / [0.9505, 1, 1.089])
+    return np.array([116 * Y - 16, 500 * (X - Y), 200 * (Y - Z)])
+
+
+def test_a_method_without_a_look_gets_colours_that_no_other_has():
+    config = yaml.safe_load((REFERENCE_FIGURES.parents[2] / "config.yaml").read_text(encoding="utf-8"))
+    looks = [method.get("style", {}) for method in config["methods"].values()]
+    declared = {look["palette"] for look in looks if "palette" in look}
+    spare = config["figures"]["spare_palettes"]
+    for palette, other in itertools.product(spare, {*declared, *spare}):
+        if palette != other:
+            apart = np.linalg.norm(lightness_and_hue(palette) - lightness_and_hue(other))
+            # A difference of 10 is seen at a glance.
+            assert apart > 25, (palette, other)
 
 
 REFERENCE_FIGURES = Path(__file__).parent.parent / "results/reference/figures"

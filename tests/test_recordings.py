@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 import pytrackmate
 import trackpy
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import estimate_noise
 import export_tracks
@@ -20,6 +23,7 @@ import score
 import track_mht
 from mpt.motion import simulate
 from mpt.recordings.formats import FORMATS
+from mpt.recordings.links import in_pixels
 from mpt.recordings.movie import Movie, cut
 from mpt.tables.dataset import dataset_parameters, read_scenes, read_truth
 from mpt.tables.files import TableReader
@@ -267,6 +271,36 @@ def test_tracks_go_out_on_the_detections_and_frames_that_came_in(movie, tmp_path
     path, _ = exported(movie, tmp_path, format, suffix)
     # The particles are a hundred steps apart: each track is a particle. Halves are exact.
     assert points(path) == tracks_of(movie)
+
+
+@pytest.mark.parametrize("pixel_size", [0.1, 0.16, 3, 1e-7])
+def test_positions_come_back_digit_by_digit_so_that_other_columns_can_be_joined(movie, tmp_path, pixel_size):
+    # 21.996 / 10, for one, is another number than 21.996 * 0.1 / 0.1 / 10.
+    whole, movie = movie, movie.round(3).assign(intensity=np.arange(len(movie)))
+    movie.to_csv(tmp_path / "movie.csv", index=False)
+    directory = imported(tmp_path, truth=False, pixel_size=pixel_size)
+    measurements, tracks, _ = tracked(directory, tmp_path)
+    export_tracks.export_tracks(tracks, measurements, "trackpy", tmp_path / "tracks.csv")
+    back = pd.read_csv(tmp_path / "tracks.csv", dtype={"x": str, "y": str})
+    assert back.x.str.len().max() <= len("-100.123")
+    joined = pd.read_csv(tmp_path / "tracks.csv").merge(movie, on=["frame", "x", "y"])
+    assert sorted(joined.intensity) == list(range(len(movie)))
+    # As docs/recordings.md says, of positions that have more digits.
+    whole = whole.assign(intensity=np.arange(len(movie)))
+    whole.to_csv(tmp_path / "movie.csv", index=False)
+    measurements, tracks, _ = tracked(imported(tmp_path, truth=False, pixel_size=pixel_size), tmp_path)
+    export_tracks.export_tracks(tracks, measurements, "trackpy", tmp_path / "tracks.csv")
+    back = pd.read_csv(tmp_path / "tracks.csv")
+    assert len(back.round(9).merge(whole.round(9), on=["frame", "x", "y"])) == len(whole)
+
+
+@given(arrays(np.float64, 20, elements=st.floats(1e-9, 1e6)), st.floats(1e-3, 1e3))
+def test_exported_positions_are_the_lengths_again_and_the_shortest_such_numbers(position, pixel_size):
+    lengths = position * pixel_size
+    found = in_pixels(lengths, pixel_size)
+    np.testing.assert_allclose(found, position, rtol=1e-15, atol=0)
+    short = np.array([float(f"{value:.12g}") for value in position])
+    np.testing.assert_array_equal(in_pixels(short * pixel_size, pixel_size), short)
 
 
 @pytest.mark.parametrize(("format", "suffix"), FILES)
@@ -556,12 +590,12 @@ def test_a_broken_parquet_file_and_wrong_columns_are_refused(movie, tmp_path, re
     for format in ("isbi", "trackmate"):
         xml = ("--input", tmp_path / "movie.xml", "--format", format, "--columns", "x=X")
         assert "XML has no columns to name" in refusal_here(import_detections, *xml, output=tmp_path / "d")
-    for given, fault in (
+    for names, fault in (
         (["frame=t"], "no column 't'; it has frame, x, y, particle"),
         (["time=t"], "'time=t' is not one of frame, x, y, particle, then =NAME"),
         (["x=a", "x=b"], "x is given twice"),
     ):
-        assert fault in refusal_here(import_detections, *arguments, *given, output=tmp_path / "d")
+        assert fault in refusal_here(import_detections, *arguments, *names, output=tmp_path / "d")
 
 
 # Noises

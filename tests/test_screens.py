@@ -91,7 +91,8 @@ def test_a_dry_run_says_what_it_would_make(finished):
     count = jobs(result)
     text = " ".join(result.stdout.split() + result.stderr.split())
     assert f" {count['train']} models, {count['track'] + count['track_trained']} tracker runs, " in text
-    assert f"To be made: {count['simulate_test_set']} test sets, " in text
+    assert text.count(f"To be made: {count['simulate_test_set']} test sets, ") == 1
+    assert text.count("Job stats:") == 1
     # By its own last run, the same again takes as long.
     took = pd.read_csv(finished / "results/run.csv", index_col="rule").seconds["all"]
     cores, minutes = re.search(
@@ -107,6 +108,23 @@ def test_a_job_says_in_words_what_it_makes(finished):
     assert ": Train plain_T12_i1_sigma7_KE12_KD1 (gpu=" in text
     assert ": Track the test set T12_sigma7 by plain_T12_i1_sigma7_KE12_KD1 (gpu=" in text
     assert "train.py --dataset results/data/training/T12_i1_sigma7 " in text
+
+
+def test_every_rule_that_runs_says_what_it_does_with_its_wildcards():
+    rules = {
+        name: body
+        for path in (PROJECT / "rules").glob("*.smk")
+        for name, body in re.findall(r"^rule (\w+):\n((?:[ \n].*\n?)*)", path.read_text(), re.MULTILINE)
+        if "    shell:" in body
+    }
+    assert len(rules) > 30
+    for name, body in rules.items():
+        (message,) = re.findall(r'^    message:\n        "(.*)"$', body, re.MULTILINE) or [""]
+        # They are what the rule's log is named by.
+        (log,) = re.findall(r'^    log:\n        "(.*)",$', body, re.MULTILINE)
+        named = set(re.findall(r"\{(\w+)\}", log))
+        assert message, name
+        assert named <= set(re.findall(r"\{wildcards\.(\w+)\}", message)), name
 
 
 def test_the_last_screen_has_every_claim_and_every_figure(finished):
@@ -129,7 +147,20 @@ def test_the_last_screen_has_every_claim_and_every_figure(finished):
         )
     for path in (finished / "results/figures").glob("*.png"):
         assert path.stem in screen
+    others = re.search(r"^Other pictures: (.*(?:\n.*)*?)\nThe config", screen, re.MULTILINE)[1].split()
+    assert {"results/calibration.png", "results/sequences/tracks.png"} <= {name.strip(",") for name in others}
+    assert all((finished / name.strip(",")).exists() for name in others)
     assert "The config is not that of the reference run" in screen
+
+
+def test_the_last_screen_of_a_target_tells_no_claims_or_figures_of_an_earlier_run(finished):
+    target = "results/figures/figure_6.png"
+    result = snakemake(finished, "--cores", "1", "--forcerun", "draw_scores", "--", target)
+    assert result.returncode == 0, result.stderr
+    assert (finished / "results/claims.csv").exists()
+    screen = (result.stdout + result.stderr).partition("\nDone.\n")[2]
+    assert "results/figures/ (figure_6)" in screen
+    assert "claims" not in screen
 
 
 def test_a_run_of_the_same_config_is_held_against_the_reference(tmp_path):

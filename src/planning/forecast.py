@@ -20,10 +20,13 @@ from planning.studies import Plan, plan
 MADE = {
     "simulate_test_set": ("test set", "test sets"),
     "import_recording": ("recording", "recordings"),
+    "import_movie": ("recording", "recordings"),
     "simulate_training_set": ("training set", "training sets"),
     "train": ("model", "models"),
     "track": ("tracker run", "tracker runs"),
     "track_trained": ("tracker run", "tracker runs"),
+    "track_movie": ("tracker run", "tracker runs"),
+    "track_movie_with_margins": ("tracker run", "tracker runs"),
     "score_tracks": ("table of scores", "tables of scores"),
     "count_operations": ("count of operations", "counts of operations"),
     "draw_scores": ("figure", "figures"),

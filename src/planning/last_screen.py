@@ -61,16 +61,21 @@ def agreement(reference: Path, results: Path, script: Path) -> str:
     return f"Against the reference run: {said} ({report})"
 
 
-def screen(claims: Sequence[str], figures: Iterable[str], readings: Path, against: str) -> str:
+def screen(
+    claims: Sequence[str], figures: Iterable[str], pictures: Iterable[str], readings: Path, against: str
+) -> str:
     """Return the last screen: the lines about claims, the names of the figures, how the run compares.
 
-    readings is named only if it is there: the run may not have studied them.
+    pictures are the paths of those that are no study's figures. readings is named only if it is there: the
+    run may not have studied them.
     """
     lines = ["Done.", *claims]
     if claims:
         lines.append("Each claim with its effect, interval and controls: results/claims.md")
     if names := ", ".join(figures):
         lines += textwrap.wrap(f"Figures, each with its table: results/figures/ ({names})", WIDTH)
+    if paths := ", ".join(pictures):
+        lines += textwrap.wrap(f"Other pictures: {paths}", WIDTH, break_on_hyphens=False)
     if readings.exists():
         lines.append(f"Which reading of the paper gives its figures: {readings}")
     lines += [against] if against else []

@@ -1,5 +1,7 @@
 """The pictures that show more than one study, or a sequence itself, from what the config says of them."""
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from planning import recordings
@@ -59,6 +61,43 @@ class Movie:
     recording: str
     frames: int
     trackers: dict[str, MovieTracker]
+
+
+def looks(config: dict, plan: Plan) -> dict[str, dict]:
+    """Return the look of each method; one that declares none has one of the spare palettes.
+
+    A method that a study has as a control is drawn so in its own colour: this look is by Curve.drawn_as.
+    """
+    spare = itertools.cycle(config["figures"]["spare_palettes"])
+    found = {
+        name: (
+            {"role": "reference", **method.style}
+            if method.role
+            else dict(method.style) or {"palette": next(spare)}
+        )
+        for name, method in plan.methods.items()
+    }
+    for curve in itertools.chain.from_iterable(plan.curves.values()):
+        if (drawn := curve.drawn_as(plan.methods)) != curve.method:
+            found[drawn] = {"role": "reference", "palette": found[curve.method]["palette"]}
+    return found
+
+
+def dashes(plan: Plan, looks: Mapping[str, dict]) -> dict[str, dict[str, int]]:
+    """Return by look and label the place of each reference's dashes, each its own.
+
+    The places are given over all studies, so that a reference looks the same in each. The first, solid, is of
+    none in the colour of a method, where it would look like the curve that is compared.
+    """
+    found: dict[str, dict[str, int]] = {}
+    taken = set()
+    for curve in itertools.chain.from_iterable(plan.curves.values()):
+        drawn = curve.drawn_as(plan.methods)
+        if looks[drawn].get("role") == "reference" and curve.label not in found.setdefault(drawn, {}):
+            free = itertools.count(1 if "palette" in looks[drawn] else 0)
+            found[drawn][curve.label] = next(place for place in free if place not in taken)
+            taken.add(found[drawn][curve.label])
+    return found
 
 
 def together(config: dict, plan: Plan) -> dict[str, Together]:

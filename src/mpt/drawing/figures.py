@@ -63,7 +63,10 @@ NOTE_LETTERS = 60
 
 @dataclass(frozen=True)
 class Line:
-    """A tracker's curve, sorted by x: x, mean and the ends of the mean's 95 % interval, each (P,)."""
+    """A tracker's curve, sorted by x: x, mean and the ends of the mean's 95 % interval, each (P,).
+
+    fitted_to: the label of the curve that a line of the method `fit` is fitted to.
+    """
 
     label: str
     method: str
@@ -71,6 +74,7 @@ class Line:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    fitted_to: str | None = None
 
 
 def draw_scores(
@@ -143,8 +147,8 @@ def draw_operations(
     curve those where a rising curve meets it, from left to right.
     """
     figure, axes = new_figure(1, len(panels), title)
-    methods = {line.label: line.method for lines in panels.values() for line in lines}
-    looks = dict(zip(methods, styles.of_curves(list(methods.values())), strict=True))
+    curves = {line.label: line for lines in panels.values() for line in lines}
+    looks = dict(zip(curves, styles.of_curves(list(curves.values())), strict=True))
     for axis, (measure, lines) in zip(axes.flat, panels.items(), strict=True):
         for line in lines:
             label = symbols(line.label) + laws.get(line.label, "")
@@ -194,7 +198,7 @@ def words(name: str) -> str:
 
 
 def _plot(axis: Axes, lines: Sequence[Line], styles: Styles) -> None:
-    for line, look in zip(lines, styles.of_curves([line.method for line in lines]), strict=True):
+    for line, look in zip(lines, styles.of_curves(lines), strict=True):
         # A tracker's mean is always within the axis; its marker may be on the edge.
         compared = styles.is_compared(line.method)
         label = symbols(line.label)

@@ -1,9 +1,10 @@
 """The one look of all figures: sizes, fonts, a colour and marker per method, text drawn as written."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import matplotlib
 
@@ -32,10 +33,10 @@ REFERENCE_DASHES = (
     ":",
     (0, (5, 1.5)),
     (0, (5, 1.5, 1, 1.5)),
-    (0, (1, 4)),
     (0, (8, 2, 1, 2, 1, 2)),
     (0, (10, 3)),
     (0, (3, 3)),
+    (0, (1, 4)),
 )
 REFERENCE_GREY = "0.55"
 # TrueType, which every viewer can search and publishers accept; matplotlib's own choice, Type 3, they refuse.
@@ -50,20 +51,39 @@ class Look:
     """How the curves of a method look: a seaborn palette and a marker; a reference needs neither.
 
     is_reference: whether others are compared with the method. It is drawn thin, and grey without a palette.
+    dashes: of a reference's curves, by label, the place of their pattern in REFERENCE_DASHES.
     """
 
     palette: str | None
     marker: str = ""
     is_reference: bool = False
+    dashes: Mapping[str, int] = field(default_factory=dict)
+
+
+class Curve(Protocol):
+    """What the look of a curve depends on."""
+
+    @property
+    def label(self) -> str:
+        """Its name in the legend."""
+
+    @property
+    def method(self) -> str:
+        """The method whose look it has, or `fit` or `guide`."""
+
+    @property
+    def fitted_to(self) -> str | None:
+        """The label of the curve that a fit is fitted to."""
 
 
 class Styles(Mapping):
     """The look of each method, by the method's name; its order gives those markers that are not declared."""
 
-    def __init__(self, declared: Mapping[str, Mapping[str, str]]):
-        """Take {method: {"palette": NAME, "marker": optional} or {"role": "reference", "palette": optional}}.
+    def __init__(self, declared: Mapping[str, Mapping[str, Any]]):
+        """Take {method: {"palette": NAME, "marker": optional} or {"role": "reference", …}}.
 
-        Raises InputError for a look that is neither, or a palette or marker that is not known.
+        A reference may have a "palette", and "dashes": {label: place}, for curves that several figures have.
+        Raises InputError for a look that is neither, or a palette, marker or place that is not known.
         """
         self._looks = {}
         if not isinstance(declared, Mapping):
@@ -74,11 +94,14 @@ class Styles(Mapping):
             if (
                 isinstance(look, Mapping)
                 and look.get("role") == REFERENCE
-                and look.keys() <= {"role", "palette"}
+                and look.keys() <= {"role", "palette", "dashes"}
             ):
                 if "palette" in look:
                     check_palette(look["palette"])
-                self._looks[method] = Look(look.get("palette"), is_reference=True)
+                places = look.get("dashes", {})
+                if not isinstance(places, Mapping) or not all(map(_is_place, places.values())):
+                    raise InputError(f"style of {method}: dashes {places!r} are not {{label: place}}, from 0")
+                self._looks[method] = Look(look.get("palette"), is_reference=True, dashes=places)
                 continue
             if not isinstance(look, Mapping) or not {"palette"} <= look.keys() <= {"palette", "marker"}:
                 raise InputError(
@@ -116,29 +139,27 @@ class Styles(Mapping):
         """Whether curves of a method are those that the figure is about."""
         return method not in ("fit", "guide") and not self[method].is_reference
 
-    def of_curves(self, methods: Sequence[str]) -> list[dict]:
+    def of_curves(self, curves: Sequence[Curve]) -> list[dict]:
         """Return how to plot each of a figure's curves, as keywords of Axes.plot.
 
         A method's curves share its marker and have a shade of its palette each. References are thin, grey
-        if they have no palette, and those of one colour are told apart by their dashes; fits are dashed and
-        black.
+        if they have no palette, and are told apart by their dashes: of a declared label the same in every
+        figure, of others the first that are free. A fit is dashed and has the colour of the curve that it is
+        fitted to.
         """
-        styles = []
+        methods = [curve.method for curve in curves]
+        places = self._places(curves)
+        styles: list[dict] = []
         for number, method in enumerate(methods):
             many, before = methods.count(method), methods[:number].count(method)
             if method == "guide":
                 dashes = REFERENCE_DASHES[1 + before % (len(REFERENCE_DASHES) - 1)]
                 styles.append({"color": REFERENCE_GREY, "linewidth": 0.7, "linestyle": dashes, "zorder": 1})
             elif method == "fit":
-                styles.append({"color": "0.1", "linewidth": 0.8, "linestyle": "--", "zorder": 2})
+                styles.append({"linewidth": 0.8, "linestyle": "--", "zorder": 2})
             elif self[method].is_reference:
                 palette = self[method].palette
-                alike = [other for other in methods[:number] if self.is_reference(other)]
-                place = sum(self[other].palette == palette for other in alike)
-                if palette:
-                    # Solid is the curve that is compared.
-                    place += 1
-                dashes = REFERENCE_DASHES[place % len(REFERENCE_DASHES)]
+                dashes = REFERENCE_DASHES[places[number] % len(REFERENCE_DASHES)]
                 color = sns.color_palette(palette, 3)[1] if palette else REFERENCE_GREY
                 styles.append({"color": color, "linewidth": 0.9, "linestyle": dashes, "zorder": 1})
             else:
@@ -147,7 +168,28 @@ class Styles(Mapping):
                 shade = sns.color_palette(look.palette, many + 2)[1 + before]
                 marker = {"marker": look.marker, "markersize": 3.5}
                 styles.append({"color": shade, "linewidth": 1.4, "zorder": 3} | marker)
+        colors = {curve.label: style.get("color") for curve, style in zip(curves, styles, strict=True)}
+        for curve, style in zip(curves, styles, strict=True):
+            if curve.method == "fit":
+                style["color"] = colors.get(curve.fitted_to or "") or "0.1"
         return styles
+
+    def _places(self, curves: Sequence[Curve]) -> dict[int, int]:
+        """Return, by the number of a curve of a reference, the place of its dashes."""
+        references = {
+            number: (curve.label, self[curve.method])
+            for number, curve in enumerate(curves)
+            if self.is_reference(curve.method)
+        }
+        found = {
+            number: look.dashes[label] for number, (label, look) in references.items() if label in look.dashes
+        }
+        for number, (_, look) in references.items():
+            if number not in found:
+                # In the colour of a method a solid line is the curve that is compared.
+                free = itertools.count(1 if look.palette else 0)
+                found[number] = next(place for place in free if place not in found.values())
+        return found
 
 
 def check_palette(name: str) -> None:
@@ -216,6 +258,10 @@ def symbols(text: str) -> str:
     # In braces the comma is a letter, without the space that follows punctuation.
     text = OWN_SUBSCRIPT.sub(r"\1$_{\2{,}\3}$", as_written(text))
     return OWN_LOOKBACK.sub(r"$K_\\mathrm{\1}$", text)
+
+
+def _is_place(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _declared_markers(declared: Mapping) -> set[str]:

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 
 from mpt.drawing.style import (
@@ -24,13 +25,15 @@ from mpt.drawing.style import (
 from mpt.matching import match
 from mpt.scoring.links import swaps
 
-TRUTH: dict[str, Any] = {"color": "0.1", "linewidth": 0.7, "zorder": 2}
-DETECTION: dict[str, Any] = {"color": "0.75", "marker": ".", "markersize": 2.5, "linestyle": "", "zorder": 1}
+# Truth is a wide pale band, below all else, on which a track is a thin line in its tracker's colour.
+TRUTH: dict[str, Any] = {"color": "0.78", "linewidth": 2.2, "solid_capstyle": "round", "zorder": 1}
+DETECTION: dict[str, Any] = {"color": "0.45", "marker": ".", "markersize": 1.6, "linestyle": "", "zorder": 2}
 SWAP: dict[str, Any] = {
-    "marker": "X", "markersize": 4.5, "linestyle": "", "color": "#d0021b", "markeredgecolor": "white",
+    "marker": "X", "markersize": 4, "linestyle": "", "color": "#d0021b", "markeredgecolor": "white",
     "markeredgewidth": 0.5, "zorder": 5,
 }  # fmt: skip
-TRACK: dict[str, Any] = {"linewidth": 1.1, "zorder": 3, "alpha": 0.9}
+TRACK: dict[str, Any] = {"linewidth": 0.9, "zorder": 3}
+HEAD: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5, "zorder": 6}
 # Of the widest extent of what is shown, on each side.
 MARGIN = 0.04
 
@@ -58,7 +61,8 @@ class Scene:
 def draw_tracks(scenes: Sequence[Scene], title: str, styles: Styles) -> Figure:
     """Draw a row of panels per scene, a panel per tracker; all panels have the same axes.
 
-    A swap is marked on the tracks that, from one frame to the next, change the particle they are matched to.
+    A swap is marked where the particles truly are whose matched tracks are others than a frame before: so
+    swaps of tracks that stand still are seen apart, too.
     """
     figure, axes = _panels(scenes, title, styles)
     for row, scene in zip(axes, scenes, strict=True):
@@ -91,10 +95,10 @@ def animate_tracks(
 
 
 def swapped(positions: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return (T, N): whether a track is matched to another particle than a frame before; both (T, N, 2)."""
-    matching = match(positions[None], truth[None])[0]
-    changed = np.zeros(matching.shape, bool)
-    changed[1:] = matching[1:] != matching[:-1]
+    """Return (T, N): whether a particle is matched to another track than a frame before; both (T, N, 2)."""
+    track_of = match(positions[None], truth[None])[0].argsort(axis=1)
+    changed = np.zeros(track_of.shape, bool)
+    changed[1:] = track_of[1:] != track_of[:-1]
     return changed
 
 
@@ -105,16 +109,11 @@ class _Panel:
         self._axis, self._scene, self._track = axis, scene, track
         particles = scene.truth.shape[1]
         look = styles[track.method]
-        shades = (
-            [REFERENCE_GREY] * particles
-            if look.is_reference
-            else sns.color_palette(look.palette, particles + 2)[1:-1]
-        )
+        shades = _shades(styles, track.method, particles)
         self._truth = [axis.plot([], [], **TRUTH)[0] for _ in range(particles)]
         self._tracks = [axis.plot([], [], color=shade, **TRACK)[0] for shade in shades]
         self._heads = [
-            axis.plot([], [], color=shade, marker=look.marker or "o", markersize=4, zorder=4)[0]
-            for shade in shades
+            axis.plot([], [], color=shade, marker=look.marker or "o", **HEAD)[0] for shade in shades
         ]
         (self._detections,) = axis.plot([], [], **DETECTION)
         (self._swaps,) = axis.plot([], [], **SWAP)
@@ -132,10 +131,21 @@ class _Panel:
             line.set_data(*positions.T)
             head.set_data(*positions[-1:].T)
         self._detections.set_data(*self._scene.measurements[shown].reshape(-1, 2).T)
-        self._swaps.set_data(*self._track.positions[shown][self._changed[shown]].T)
+        self._swaps.set_data(*self._scene.truth[shown][self._changed[shown]].T)
         many = self._counts[end - 1]
         counted = "no swap" if not many else "1 swap" if many == 1 else f"{many} swaps"
         self._axis.set_title(f"{symbols(self._track.label)}: {counted}", fontsize="small")
+
+
+def _shades(styles: Styles, method: str, particles: int) -> list:
+    """Return the colour of each of a tracker's tracks."""
+    look = styles[method]
+    # The ends of a sequential palette are too pale and too dark.
+    return (
+        [REFERENCE_GREY] * particles
+        if look.is_reference
+        else sns.color_palette(look.palette, particles + 2)[1:-1]
+    )
 
 
 def _panels(scenes: Sequence[Scene], title: str, styles: Styles) -> tuple[Figure, np.ndarray]:
@@ -163,15 +173,21 @@ def _panels(scenes: Sequence[Scene], title: str, styles: Styles) -> tuple[Figure
         axis.set_aspect("equal")
         axis.grid(False)
         axis.tick_params(labelsize="x-small")
-    handles = [
-        Line2D([], [], **TRUTH, label="truth"),
-        Line2D([], [], **DETECTION, label="detection"),
-        Line2D([], [], color="0.4", **TRACK, label="track (its end is marked)"),
-        Line2D([], [], **SWAP, label="swap"),
-    ]
+    drawn = {track.method: _shades(styles, track.method, 1)[0] for track in scenes[0].tracks}
+    handles: dict[str, Any] = {
+        "truth": Line2D([], [], **TRUTH),
+        "detection": Line2D([], [], **DETECTION | {"markersize": 3}),
+        "track and its end": tuple(
+            Line2D([], [], color=shade, marker=styles[method].marker or "o", **TRACK | HEAD)
+            for method, shade in drawn.items()
+        ),
+        "swap": Line2D([], [], **SWAP),
+    }
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize="small"
-    )
+        list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles),
+        frameon=False, fontsize="small", columnspacing=1.2, handlelength=3.5, markerscale=1.2,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.2)},
+    )  # fmt: skip
     # The moving picture says here which frame it shows.
     figure.text(0.995, 0.995, "", ha="right", va="top", fontsize="small")
     return figure, axes

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mpt.judgement.statistics import LEVEL
 from mpt.judgement.trainings import fewest_trainings
 from mpt.judgement.verdicts import families
 from mpt.scoring.definitions import SCORES
@@ -35,10 +36,12 @@ a crossing by being seen."""
 CORRECTION = """\
 A p-value is two-sided and corrected by Holm's procedure within its family: all claims about one figure by one
 score, with every point of those that something holds everywhere. The tests of equality are corrected in the
-same families, among themselves. {families} Among families nothing is corrected. Nor are the intervals. They
-are conservative where a curve has few trainings: whatever trainings differ by counts as spread among
+same families, among themselves. {families} Among families nothing is corrected. Nor are the intervals: each
+is of its effect alone, so that it may exclude 0 where the verdict, which goes by p, is undecided. They are
+conservative where a curve has few trainings: whatever trainings differ by counts as spread among
 trainings, though part of it is chance of the test sequences. Only a fitted limit has its interval from a
 bootstrap instead."""
+ALONE = "The interval is of this effect alone and excludes 0; p is corrected and decides"
 READING = """\
 Below, each effect has its 95 % interval and its corrected p-value. Points: at how many the effect is
 significant, corrected for their number, as claimed and otherwise. Mean and median training: that of the curve
@@ -113,6 +116,8 @@ def _item(row: dict, controls: Sequence[str]) -> str:
         if not np.isnan(p):
             effect += ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
         parts.append(effect + (f" ({row['detail']})" if row["detail"] else ""))
+        if p >= 1 - LEVEL and (row["low"] > 0 or row["high"] < 0):
+            parts.append(ALONE)
     elif row["detail"]:
         parts.append(row["detail"][:1].upper() + row["detail"][1:])
     if not np.isnan(row["equal_within"]):
