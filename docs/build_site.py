@@ -11,6 +11,7 @@ import os
 import pkgutil
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -52,7 +53,7 @@ def on_files(files: Files, config) -> Files:
         "scripts.md": scripts_page(),
         "api.md": api_page(),
         "rules.md": RULES_PAGE,
-        "images/rules.svg": as_svg(draw_rules.rules_figure(ROOT)),
+        "images/rules.svg": as_svg(partial(draw_rules.rules_figure, ROOT)),
     }
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))

@@ -77,4 +77,4 @@ def model_figure() -> Figure:
 
 if __name__ == "__main__":
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(as_svg(model_figure()), encoding="utf-8")
+    PICTURE.write_text(as_svg(model_figure), encoding="utf-8")
