@@ -1,6 +1,7 @@
 """The documentation: the site is built without a network, and says of everything that exists what it is."""
 
 import ast
+import csv
 import re
 import subprocess
 import sys
@@ -205,3 +206,24 @@ def test_no_command_gives_a_target_where_a_config_is_read():
     assert len(read) > 5
     for words in read:
         assert all(word.endswith(".yaml") or word.isupper() for word in words.split()), words
+
+
+def test_what_is_said_of_width_and_of_unlimited_training_was_measured():
+    text = " ".join((PROJECT / "docs/networks.md").read_text(encoding="utf-8").split())
+    rows = reference("width/width.csv")
+    found = {
+        (row["score"], row["x"]): float(row["mean"]) for row in rows if row["label"] == "transformer_{150,1}"
+    }
+    widths = ("32", "80", "160")
+    pairs = [f"{found['jaccard', d]:.3f}, {found['position_error', d]:.1f} with" for d in widths]
+    rows = reference("benchmarks/transformer.csv")
+    found = {row["quantity"]: float(row["value"]) for row in rows if row["row"] == "unlimited"}
+    ratios = [found[f"plain, σ = 7: position error / MHT K = {K}"] for K in (1, 8)]
+    told = [*pairs, f"{ratios[0]:.2f} times that of the MHT", f"{ratios[1]:.2f} times that with"]
+    assert [words for words in told if words not in text] == []
+
+
+def reference(name: str) -> list[dict[str, str]]:
+    """Return the rows of a table of the reference run."""
+    with (PROJECT / "results/reference" / name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
