@@ -18,7 +18,7 @@ SCHEMA = PROJECT / "schemas/config.schema.yaml"
 TEXT = (PROJECT / "config.yaml").read_text()
 # What the paper states of the sections below; of every other key config.yaml says that it does not.
 STATED = {"simulation": {"particles", "process_noise"}, "training": set()}
-NO_READINGS = {"axes": {}, "crossed": [], "shown": "9b", "best": 1, "reduced": {}}
+NO_READINGS = {"axes": {}, "crossed": [], "not_judged": [], "shown": "9b", "best": 1, "reduced": {}}
 NOT_OF_THE_SCIENCE = {"validation_experiments", "validate_every"}
 
 
@@ -194,6 +194,8 @@ def test_the_default_config_is_accepted(config):
         ("readings.shown", "9z", r"^readings\.shown: there is no claim '9z'"),
         ("readings.axes.claim", {"keys": ["seed"], "values": [1]}, r"readings\.axes: 'claim' "),
         ("readings.axes.seed", {"keys": ["seed"]}, r"readings\.axes\.seed: 'values'"),
+        ("readings.not_judged", ["8z"], r"^readings\.not_judged: there is no claim '8z'"),
+        ("readings.not_judged", ["9b"], r"^readings\.not_judged: '9b' is shown"),
         ("readings.reduced", {"replicates": 0}, r"^readings\.reduced: replicates: 0 "),
         (
             "readings.reduced",

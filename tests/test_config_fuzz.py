@@ -30,7 +30,7 @@ DEFAULT["claims"] = {name: DEFAULT["claims"][name] for name in ("4b", "4c", "5a"
 DEFAULT["readings"]["axes"] = {
     name: DEFAULT["readings"]["axes"][name] for name in ("drift_spread", "estimate", "transformer")
 }
-DEFAULT["readings"] |= {"crossed": ["estimate", "transformer"], "shown": "8b"}
+DEFAULT["readings"] |= {"crossed": ["estimate", "transformer"], "not_judged": [], "shown": "8b"}
 DEFAULT["readings"]["reduced"] = {
     key: value
     for key, value in DEFAULT["readings"]["reduced"].items()

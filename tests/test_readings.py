@@ -20,7 +20,7 @@ from mpt.errors import InputError
 from mpt.judgement.choices import distinct
 from mpt.tables.files import TableWriter
 from mpt.tables.verdicts import choices_table
-from planning.choices import axes, changed, columns, own_choice, scenes, work
+from planning.choices import PARTS, axes, changed, columns, own_choice, scenes, work
 from planning.configuration import canonical
 
 PROJECT = Path(__file__).parents[1]
@@ -164,6 +164,15 @@ def test_choices_share_what_they_have_in_common(config):
     for kind in ("models", "trackers", "datasets"):
         contents = [json.dumps(content) for content in found[kind].values()]
         assert len(set(contents)) == len(contents)
+
+
+def test_claims_that_the_paper_does_not_make_are_not_judged(config):
+    for part in PARTS:
+        for scene in scenes(config, part):
+            found = work(config, part, scene)
+            judged = {name for choice in found["choices"] for name in choice["claims"]}
+            assert judged
+            assert judged.isdisjoint(config["readings"]["not_judged"])
 
 
 def test_sizes_are_reduced_and_the_science_is_not(config):

@@ -48,12 +48,14 @@ def changed(config: dict, changes: dict, path: str) -> dict:
 
 
 def reduced(config: dict) -> dict:
-    """Return the config in the sizes of the study of readings, without networks that are drawn as controls.
+    """Return the config in the sizes of the study of readings, with the claims that are judged there.
 
-    These would be as many jobs again, and judge no claim.
+    Networks that are drawn as controls are left out: they would be as many jobs again, and judge no claim.
     """
     sizes = {key: value for key, value in config["readings"]["reduced"].items() if value is not None}
     result = changed(config, sizes, "readings.reduced")
+    for name in config["readings"]["not_judged"]:
+        result["claims"].pop(name, None)
     for study in result["studies"].values():
         if study is not None:
             study["trackers"] = [entry for entry in study["trackers"] if entry.get("role") != CONTROL]
@@ -113,8 +115,12 @@ def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
     sizes = reduced(config)
     yield "readings.reduced", sizes
     crossed_axes(config)
-    if config["claims"] and config["readings"]["shown"] not in config["claims"]:
-        raise StudyError(f"readings.shown: there is no claim {config['readings']['shown']!r}")
+    shown, not_judged = (config["readings"][key] for key in ("shown", "not_judged"))
+    for key, name in (("shown", shown), *(("not_judged", name) for name in not_judged)):
+        if config["claims"] and name not in config["claims"]:
+            raise StudyError(f"readings.{key}: there is no claim {name!r}")
+    if shown in not_judged:
+        raise StudyError(f"readings.not_judged: {shown!r} is shown, and would not be judged")
     values = [sorted(changes.values(), key=bool) for changes in axes(config).values()]
     for number in range(1, max(map(len, values), default=1)):
         together = {key: value for changes in values for key, value in changes[number % len(changes)].items()}
@@ -155,7 +161,8 @@ def asked(config: dict, of_config: dict) -> dict:
 
     Claims that are judged once more of another network are not among them.
     """
-    told = {name: claim for name, claim in of_config["claims"].items() if name in config["claims"]}
+    judged = config["claims"].keys() - config["readings"]["not_judged"]
+    told = {name: claim for name, claim in of_config["claims"].items() if name in judged}
     shown = config["readings"]["shown"]
     names = {"curve": "the curve", "reference": "the reference"}
     if shown in told:
