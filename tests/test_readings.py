@@ -17,7 +17,9 @@ import yaml
 import judge_choices
 import simulate
 from mpt.errors import InputError
+from mpt.judgement import readings_report
 from mpt.judgement.choices import distinct
+from mpt.judgement.readings import Reading
 from mpt.tables.files import TableWriter
 from mpt.tables.verdicts import choices_table
 from planning.choices import PARTS, axes, changed, columns, own_choice, scenes, work
@@ -429,6 +431,21 @@ def test_readings_are_summed_up(run_script, tmp_path, crossed):
     # From filtered to smoothed one verdict turns under either prior; from the default prior to 3, one of two.
     assert "| estimate | filtered → smoothed | 2 | 1.0 | 0.0 |" in text
     assert "| prior | default → 3 | 2 | 1.0 | 2.0 |" in text
+
+
+def test_readings_that_hold_as_many_claims_as_the_nearest_are_counted():
+    found = [
+        Reading((value,), "equal", {"jaccard": {"1": verdict}}, {})
+        for value, verdict in (("a", "supported"), ("b", "contradicted"), ("c", "supported"))
+    ]
+    told = {
+        "own": {"axis": "a"},
+        "crossed": ["axis"],
+        "scores": ["jaccard"],
+        "statements": {"1": "It holds."},
+    }
+    text = readings_report.in_words(found, found, ["axis"], names={}, best=3, **told)
+    assert "1 of 1 claims hold by JC. As many hold by JC under 1 other reading." in text
 
 
 def test_the_best_readings_are_drawn(run_script, tmp_path, crossed):

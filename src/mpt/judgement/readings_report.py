@@ -32,6 +32,7 @@ def in_words(
     nearest = order[0]
     claims = list(nearest.verdicts[first])
     whole = [reading for reading in order if len(reading.held(first)) == len(claims)]
+    tied = sum(len(reading.held(first)) == len(nearest.held(first)) for reading in order[1:])
     by = SCORES[first].short
 
     def said(reading: Reading) -> str:
@@ -52,7 +53,8 @@ def in_words(
         + (f" ({nearest.information})" if nearest.information not in ("", "equal") else "")
         + f". {len(nearest.held(first))} of {len(claims)} claims hold by {by}"
         + "".join(f", {len(nearest.held(score))} by {SCORES[score].short}" for score in others)
-        + ".",
+        + "."
+        + (f" As many hold by {by} under {tied} other reading{'s' * (tied > 1)}." if tied else ""),
     ]
     if nearest.failed(first):
         lines = [
