@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 import pytest
 import yaml
 
@@ -221,6 +222,97 @@ def test_what_is_said_of_width_and_of_unlimited_training_was_measured():
     ratios = [found[f"plain, σ = 7: position error / MHT K = {K}"] for K in (1, 8)]
     told = [*pairs, f"{ratios[0]:.2f} times that of the MHT", f"{ratios[1]:.2f} times that with"]
     assert [words for words in told if words not in text] == []
+
+
+def test_what_is_said_of_readings_was_found():
+    text = " ".join((PROJECT / "docs/choices.md").read_text(encoding="utf-8").split())
+    found = reference("readings/readings.csv")
+    scores = ("jaccard", "position_error", "idf1")
+    held = {score: [int(row[f"{score}_held"]) for row in found] for score in scores}
+    most, judged = max(held["jaccard"]), int(found[0]["judged"])
+    best = [row for row in found if int(row["jaccard_held"]) == most]
+    best.sort(key=lambda row: [-int(row[f"{score}_held"]) for score in scores])
+    assert {row["start"] for row in best} == {"measured"}
+    told = [
+        f"of {len(found)} readings none gives all {judged} claims by the Jaccard coefficient. "
+        f"{['', 'One gives', 'Two give', 'Three give'][len(best)]} {most}, the most."
+    ]
+
+    verdicts = pd.read_parquet(PROJECT / "results/reference/readings/verdicts.parquet")
+    verdicts = verdicts[(verdicts.part == "crossed") & (verdicts.score == "jaccard")]
+    axes = ["start", "process_noise_model", "estimate", "transformer"]
+    for row in best:
+        of_reading = verdicts[(verdicts[axes] == [row[axis] for axis in axes]).all(axis=1)]
+        said = [
+            " ".join(of_reading.claim[of_reading.verdict == word]) for word in ("contradicted", "undecided")
+        ]
+        cells = [
+            *(row[axis].replace("_", " ") for axis in axes[1:]),
+            *(row[f"{score}_held"] for score in scores),
+        ]
+        told.append(f"| {' | '.join([*cells, *said])} |")
+
+    for control in ("curve", "reference", "frozen", "random", "oracle"):
+        levels = [[float(row[f"{score}_of_{control}"]) for row in best] for score in scores[:2]]
+        jaccard, error = (
+            ", ".join(f"{level:.{digits}f}" for level in of_score)
+            for of_score, digits in zip(levels, (3, 1), strict=True)
+        )
+        told.append(f"| {jaccard} | {error} |")
+
+    never = sorted(set(verdicts.claim) - set(verdicts.claim[verdicts.verdict == "supported"]))
+    told.append(f"under none of the {len(found)}: {', '.join(never[:-1])} and {never[-1]}.")
+    told.append(f"{100 * (verdicts.verdict == 'undecided').mean():.0f} % are undecided")
+    (own,) = (
+        row
+        for row in found
+        if [row[axis] for axis in axes] == ["known", "position", "filtered", "teacher_forcing"]
+    )
+    told.append(
+        f"gives {own['jaccard_held']} claims by JC and {own['position_error_held']} by position error"
+    )
+    assert held["position_error"].count(int(own["position_error_held"])) == 1
+    assert int(own["position_error_held"]) == max(held["position_error"])
+    assert [words for words in told if words not in text] == []
+
+
+def test_what_is_said_of_choices_was_found():
+    text = " ".join((PROJECT / "docs/choices.md").read_text(encoding="utf-8").split())
+    answer = (PROJECT / "results/reference/readings/readings.md").read_text(encoding="utf-8")
+    row = re.compile(r"^\| ([a-z ]+) \| \S.* → (.+) \| \d+ \| ([\d.]+) \| ([\d.]+) \|", re.MULTILINE)
+    by_jaccard = {(axis, value): float(jaccard) for axis, value, jaccard, _ in row.findall(answer)}
+    by_error = {(axis, value): float(error) for axis, value, _, error in row.findall(answer)}
+    drift, network, estimate, *starts = sorted(by_jaccard, key=by_jaccard.get, reverse=True)[:5]
+    assert drift == ("drift spread", "1")
+    assert network == ("transformer", "position past")
+    assert estimate == ("estimate", "detection")
+    assert set(starts) == {("start", "measured"), ("initial spread", "0")}
+    assert by_jaccard["prior", "3"] == 0
+    past = ("transformer", "closed loop past")
+    assert sorted(by_error, key=by_error.get, reverse=True)[:2] == [network, past]
+    told = [
+        f"faster drift turns most ({by_jaccard[drift]}), "
+        f"then a network that yields positions ({by_jaccard[network]}), "
+        f"an MHT that reports raw detections ({by_jaccard[estimate]}), "
+        f"and a common or a measured start ({by_jaccard[starts[0]]} each)",
+        f"a network that yields positions turns most ({by_error[network]}), "
+        f"then closed loop on the past ({by_error[past]})",
+    ]
+    assert [words for words in told if words not in text] == []
+
+
+@pytest.mark.parametrize("claim", ["2c", "3c", "8f", "9b"])
+def test_the_transformer_beats_the_mht_only_where_it_is_said_to(claim):
+    found = reference("readings/readings.csv")
+    beaten = [row for row in found if claim in row["jaccard_claims"].split()]
+    assert beaten
+    for row in beaten:
+        on_velocity = row["process_noise_model"] in ("literal", "velocity")
+        if claim in ("2c", "3c"):
+            assert on_velocity
+        else:
+            assert row["estimate"] == "detection" or (row["estimate"] == "online" and on_velocity)
+    assert not any(claim in row["position_error_claims"].split() for row in found)
 
 
 def reference(name: str) -> list[dict[str, str]]:

@@ -143,12 +143,18 @@ def test_what_it_says_of_readings_is_what_was_found():
     with (REFERENCE / "readings/readings.csv").open(newline="", encoding="utf-8") as file:
         found = list(csv.DictReader(file))
     most = max(int(reading["jaccard_held"]) for reading in found)
-    (nearest,) = (reading for reading in found if int(reading["jaccard_held"]) == most)
-    assert most < int(nearest["judged"])
-    assert (nearest["estimate"], nearest["process_noise_model"]) == ("detection", "velocity")
+    best = [reading for reading in found if int(reading["jaccard_held"]) == most]
+    assert len(best) == 3
+    assert most < int(best[0]["judged"])
+    # The first of them, as readings.md ranks.
+    nearest = max(best, key=lambda reading: int(reading["position_error_held"]))
     errors = [float(nearest[f"position_error_of_{name}"]) for name in ("curve", "reference", "frozen")]
-    told = [f"of {len(found)} [readings]", f"all of {nearest['judged']} claims", f"The nearest gives {most},"]
     transformer, mht, frozen = (f"{error:.1f}" for error in errors)
-    told += [f"transformer is {transformer} from", f"the MHT {mht}, and a tracker that never moves {frozen}."]
+    told = [
+        f"of {len(found)} [readings]",
+        f"none gives all of {nearest['judged']} claims by links. Three readings give {most}, the most",
+        f"transformer is {transformer} from",
+        f"the MHT {mht}, and a tracker that never moves {frozen}.",
+    ]
     text = " ".join(TEXT.split())
     assert [words for words in told if words not in text] == []
