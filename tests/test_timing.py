@@ -6,7 +6,8 @@ from mpt.operations import timing
 
 
 @pytest.mark.parametrize(
-    ("took", "calls"), [([0.5, 0.25, 0.25, 9], 3), ([0.125, 0.25, 0.0625, 0.25, 0.125, 9], 5), ([30, 9], 1)]
+    ("took", "calls"),
+    [([0.125, 0.0625, 0.125, 9], 3), ([0.03125, 0.0625, 0.015625, 0.0625, 0.03125, 9], 5), ([30, 9], 1)],
 )
 def test_the_least_time_of_a_few_calls_counts(monkeypatch, took, calls):
     now = [0.0]

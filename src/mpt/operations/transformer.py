@@ -40,7 +40,8 @@ def incremental(architecture: Architecture, frames: int) -> Operations:
         (min(t + 1, architecture.encoder_lookback), min(t, architecture.decoder_lookback))
         for t in range(frames)
     )
-    return _total((_incremental_frame(architecture, *window), number) for window, number in windows.items())
+    size = _of_any_lookback(architecture)
+    return _total((_incremental_frame(size, *window), number) for window, number in windows.items())
 
 
 def re_encoded(architecture: Architecture, frames: int) -> Operations:
@@ -50,7 +51,8 @@ def re_encoded(architecture: Architecture, frames: int) -> Operations:
     """
     _require_past(architecture)
     windows = Counter((len(seen), len(fed_back)) for seen, fed_back in _windows(architecture, frames))
-    return _total((_re_encoded_frame(architecture, *window), number) for window, number in windows.items())
+    size = _of_any_lookback(architecture)
+    return _total((_re_encoded_frame(size, *window), number) for window, number in windows.items())
 
 
 def whole(architecture: Architecture, frames: int) -> Operations:
@@ -63,7 +65,8 @@ def whole(architecture: Architecture, frames: int) -> Operations:
     scene = _scene(architecture, frames)
     network = make_network(architecture, 1)
     fed_back = Counter(min(t, architecture.decoder_lookback) for t in range(2, frames))
-    steps = [(_decoded_frame(architecture, frames, number), times) for number, times in fed_back.items()]
+    size = replace(_of_any_lookback(architecture), encoder_lookback=architecture.encoder_lookback)
+    steps = [(_decoded_frame(size, frames, number), times) for number, times in fed_back.items()]
     return _total([(count(_Begin(network), scene, scene[:, :, 0]), 1), *steps])
 
 
@@ -141,7 +144,15 @@ def _windows(architecture: Architecture, frames: int) -> Iterator[tuple[range, r
         )
 
 
-# What a frame costs depends on how many frames it looks back on alone, whatever the lookbacks are.
+def _of_any_lookback(architecture: Architecture) -> Architecture:
+    """Return the architecture with the same lookbacks whatever they were.
+
+    What a frame costs depends on how many frames it looks back on alone. So networks that differ in nothing
+    but their lookbacks share what is cached below.
+    """
+    return replace(architecture, encoder_lookback=1, decoder_lookback=1)
+
+
 @cache
 def _incremental_frame(architecture: Architecture, measured: int, fed_back: int) -> Operations:
     if not fed_back:
