@@ -172,15 +172,27 @@ def test_what_takes_long_to_emulate_is_left_to_the_formula_or_not_counted(monkey
         "count_by_emulation",
         lambda runs, *_: emulated_runs.extend(runs) or dict.fromkeys(runs, 7),
     )
+    # 19 sequences of 149 frames have 19 · 149 · 2^(K + 1) costs, from K = 16 on more than 2^28.
     quick, slow = ("refilter", 2), ("refilter", 12)
-    seconds = {quick: 9.0, slow: 9.0, ("assignment", 2): 0.01, ("assignment", 9): 9.0}
-    counted, _ = mht_counts.count(seconds, None, {"particles": 2, "frames": 150}, 10, None)
+    runs = [quick, slow, ("assignment", 2), ("assignment", 16)]
+    scene = {"particles": 2, "frames": 150}
+    workload = Workload(sequences=19, **scene, **SCENE)
+    counted, _ = mht_counts.count(runs, workload, scene, 19, None)
     assert emulated_runs == [quick, ("assignment", 2)]
     assert counted == {
         quick: (7, "emulated"),
         slow: (FORMULAS["refilter"](2, 12, 150), "model"),
         ("assignment", 2): (7, "emulated"),
     }
+
+
+def test_branch_and_bound_that_searches_long_is_not_emulated(monkeypatch):
+    scene = {"particles": 4, "frames": 30}
+    workload = Workload(sequences=2, **scene, **SCENE)
+    assert mht_counts.is_soon_searched(workload, 3, scene, 2)
+    # A window of three frames and four tracks has 12 nodes on the way to one hypothesis.
+    monkeypatch.setattr(mht_counts, "MOST_NODES_EMULATED", 11)
+    assert not mht_counts.is_soon_searched(workload, 3, scene, 2)
 
 
 def test_one_frame_is_refused(refusal, tmp_path):

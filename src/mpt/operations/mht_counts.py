@@ -23,9 +23,13 @@ from mpt.operations.mht_workload import Workload
 from mpt.operations.timing import processor_seconds
 from mpt.progress import Progress
 
-# Some seconds; and of what there is no formula, a minute or two, being a hundred times as slow.
+# Some seconds, an emulated processor being a hundred times as slow.
 MOST_EMULATED = 10**8
-MOST_SECONDS_EMULATED = 1.0
+# Of branch and bound, for which there is no formula, usually a minute or two: the costs that all windows of
+# all sequences have, and the nodes that are searched in a window. Unlike seconds they do not depend on the
+# machine's speed, so that every machine counts the same lookbacks.
+MOST_COSTS_EMULATED = 2**28
+MOST_NODES_EMULATED = 100_000
 # Kernels for any x86-64: emulators know fewer instructions than this machine may have. And one thread.
 EMULATED_ENVIRONMENT = {
     "NUMBA_CPU_NAME": "x86-64",
@@ -62,7 +66,7 @@ def measure(runs: Sequence[Run], scene: Mapping, sequences: int, marked: Path) -
     for done, each in enumerate(runs, 1):
         seconds[each] = time_per_sequence(workload, *each, sequences)
         progress.at(done)
-    return Measured(seconds, *count(seconds, workload, scene, sequences, marked))
+    return Measured(seconds, *count(runs, workload, scene, sequences, marked))
 
 
 def time_per_sequence(workload: Workload, solver: str, lookback: int, sequences: int) -> float:
@@ -73,14 +77,13 @@ def time_per_sequence(workload: Workload, solver: str, lookback: int, sequences:
 
 
 def count(
-    seconds: Mapping[Run, float], workload: Workload, scene: Mapping, sequences: int, marked: Path
+    runs: Sequence[Run], workload: Workload, scene: Mapping, sequences: int, marked: Path
 ) -> tuple[dict[Run, tuple[int, str]], dict[str, str]]:
     """Return the operations of each run and their source, and why better sources were refused.
 
-    seconds are what each run takes per sequence. A run that no source can count is missing: branch and bound
-    on machines with neither counter.
+    A run that no source can count is missing: branch and bound on machines with neither counter, or where it
+    takes long to emulate.
     """
-    runs = list(seconds)
     modelled = {
         (solver, K): FORMULAS[solver](scene["particles"], K, scene["frames"])
         for solver, K in runs
@@ -94,12 +97,12 @@ def count(
     except CannotCount as reason:
         refused["papi"] = str(reason)
     cheap = [
-        each
-        for each in runs
+        (solver, K)
+        for solver, K in runs
         if (
-            modelled[each] <= MOST_EMULATED
-            if each in modelled
-            else seconds[each] * sequences <= MOST_SECONDS_EMULATED
+            modelled[solver, K] <= MOST_EMULATED
+            if (solver, K) in modelled
+            else is_soon_searched(workload, K, scene, sequences)
         )
     ]
     try:
@@ -108,6 +111,13 @@ def count(
     except CannotCount as reason:
         refused["emulated"] = str(reason)
     return counted, refused
+
+
+def is_soon_searched(workload: Workload, lookback: int, scene: Mapping, sequences: int) -> bool:
+    """Say whether branch and bound is soon done with all sequences, even emulated."""
+    N, T = scene["particles"], scene["frames"]
+    costs = N ** (min(lookback, T - 1) + 1) * (T - 1) * sequences
+    return costs <= MOST_COSTS_EMULATED and workload.is_proven_within(MOST_NODES_EMULATED, lookback)
 
 
 def count_by_hardware(runs: Iterable[Run], workload: Workload, sequences: int) -> dict[Run, int]:

@@ -45,3 +45,12 @@ class Workload:
         """
         scenes = self.measurements[:sequences], self.initial[:sequences]
         return mht.Kernel(*scenes, lookback, self.model, solver=solver, margins=solver != "assignment").decide
+
+    def is_proven_within(self, nodes: int, lookback: int) -> bool:
+        """Say whether branch and bound needs no more nodes than that in any window of any sequence."""
+        scenes = self.measurements, self.initial
+        kernel = mht.Kernel(
+            *scenes, lookback, self.model, solver="assignment", margins=False, node_limit=nodes, windows=True
+        )
+        kernel.decide()
+        return not kernel.decisions().gap.any()
