@@ -27,14 +27,14 @@ def test_enumeration_ends_at_its_number_of_hypotheses(solver):
                     assert "solver: assignment" in fault
 
 
-def test_the_assignment_solver_ends_at_its_number_of_histories():
+def test_margins_of_the_assignment_solver_end_at_its_number_of_histories():
     for N in range(1, 101):
         for K in (1, 2, 3, 8, 24, 25):
-            fault = limits.hypotheses(
-                {"lookback": K, "solver": "assignment"}, {"particles": N, "frames": 150}
-            )
+            settings, scene = {"lookback": K, "solver": "assignment"}, {"particles": N, "frames": 150}
             # N tracks of N^K histories, up to rounding where the number is the largest itself.
-            assert (fault is None) == (N ** (K + 1) <= limits.LARGEST_ASSIGNMENT), (N, K)
+            possible = N ** (K + 1) <= limits.LARGEST_ASSIGNMENT
+            assert (limits.histories(settings, scene) is None) == possible, (N, K)
+            assert limits.hypotheses(settings, scene) is None
 
 
 def test_the_bayes_reference_ends_at_its_number_of_sequences():

@@ -25,8 +25,8 @@ LARGEST_DEVIATION = 1e60
 def hypotheses(settings: Mapping, scene: Mapping) -> str | None:
     """Say why the Multiple Hypothesis Tracker cannot hold its hypotheses; None if it can.
 
-    Reads lookback and solver; particles and frames. Enumeration holds N!^K hypotheses, the assignment solver
-    N^K histories of each of N tracks; K is at most T − 1.
+    Reads lookback and solver; particles and frames. Enumeration holds N!^K hypotheses; K is at most T − 1.
+    The assignment solver lists only the histories that matter.
     """
     N, T, solver = scene["particles"], scene["frames"], settings["solver"]
     if settings["lookback"] < 1:
@@ -34,16 +34,25 @@ def hypotheses(settings: Mapping, scene: Mapping) -> str | None:
     K = min(settings["lookback"], T - 1)
     if solver not in SOLVERS:
         return f"solver {solver!r} is not one of {SOLVERS}"
-    if solver == "assignment":
-        if (K + 1) * log(N) > log(LARGEST_ASSIGNMENT):
-            return (
-                f"{N} particles and lookback {K} make {N}^{K} histories of each track, more than the "
-                f"{LARGEST_ASSIGNMENT} in all that the assignment solver can hold: shorten the lookback"
-            )
-    elif K * lgamma(N + 1) > log(LARGEST_ENUMERATION):
+    if solver != "assignment" and K * lgamma(N + 1) > log(LARGEST_ENUMERATION):
         return (
             f"{N} particles and lookback {K} make {N}!^{K} hypotheses, more than the {LARGEST_ENUMERATION} "
             "that can be enumerated: the assignment solver takes more (solver: assignment)"
+        )
+    return None
+
+
+def histories(settings: Mapping, scene: Mapping) -> str | None:
+    """Say why the assignment solver cannot find margins; None if it can.
+
+    Reads lookback; particles and frames. It then holds N^K histories of each of N tracks; K is at most T − 1.
+    """
+    N, K = scene["particles"], min(settings["lookback"], scene["frames"] - 1)
+    if (K + 1) * log(N) > log(LARGEST_ASSIGNMENT):
+        return (
+            f"{N} particles and lookback {K} make {N}^{K} histories of each track, more than the "
+            f"{LARGEST_ASSIGNMENT} in all that the assignment solver can hold to find margins: shorten the "
+            "lookback, or ask for no margins"
         )
     return None
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from mpt.errors import InputError
 from mpt.kalman import Model, filter_states, smooth_positions
-from mpt.trackers import assignment, enumeration, limits
+from mpt.trackers import assignment, enumeration, limits, sparse
 from mpt.trackers.limits import SOLVERS
 
 __all__ = ["ESTIMATES", "NODE_LIMIT", "SOLVERS", "Decisions", "Kernel", "estimate", "track"]
@@ -25,6 +25,10 @@ ESTIMATES = ("filtered", "online", "smoothed", "detection")
 NODE_LIMIT = 10_000_000
 # Their squares, and differences of these, are still numbers.
 LARGEST_POSITION = 1e100
+# The most tracks, and histories of all of them in a window, of which the assignment solver holds every
+# history: that is then faster than to list those that matter, and finds the same.
+DENSE_TRACKS = 6
+DENSE_HISTORIES = 2**16
 
 
 class Decisions(NamedTuple):
@@ -77,8 +81,9 @@ def track(
     initial (B, N, 2), lengths: the positions at frame 0, exact or measured as the model says.
     lookback: K ≥ 1; more than T − 1 is the same as T − 1.
     solver: "enumerate" looks at every hypothesis of the window; "refilter" too, and filters each anew in
-        every frame, which only takes longer; "assignment" finds the same by branch and bound.
-    margins: whether to find the margins, which multiplies the work of the assignment solver.
+        every frame, which only takes longer; "assignment" finds the same by bounds, for many tracks.
+    margins: whether to find the margins, which multiplies the work of the assignment solver and has it hold
+        every history of the window.
     node_limit: how many nodes the assignment solver searches in a window at most.
     threads: how many sequences are tracked at a time.
     windows: whether to keep the best hypothesis of every frame, for the online estimate.
@@ -137,8 +142,11 @@ class Kernel:
         self._experiments = np.arange(len(measurements)) if experiments is None else experiments
         _check(*self._scenes, self._experiments)
         B, T, N, _ = self._scenes[0].shape
-        settings = {"lookback": lookback, "solver": solver}
-        if (fault := limits.hypotheses(settings, {"particles": N, "frames": T})) is not None:
+        settings, scene = {"lookback": lookback, "solver": solver}, {"particles": N, "frames": T}
+        fault = limits.hypotheses(settings, scene)
+        if fault is None and margins and solver == "assignment":
+            fault = limits.histories(settings, scene)
+        if fault is not None:
             raise InputError(fault)
         K = min(lookback, T - 1)
         self._margins, self._windows = margins, windows
@@ -181,11 +189,15 @@ class Kernel:
 def _solver(solver: str, particles: int, lookback: int, weights: tuple, node_limit: int) -> Callable:
     """Return solve(measurements, initial, detection, margin, cost, windows, gap)."""
     if solver == "assignment":
+        few = particles <= DENSE_TRACKS and particles ** (lookback + 1) <= DENSE_HISTORIES
+        capacity = limits.LARGEST_ASSIGNMENT // (lookback + 2)
 
         def solve(measurements, initial, detection, margin, cost, windows, gap):
-            scenes = measurements, initial
-            out = detection, margin, cost, windows, gap
-            assignment.decide(*scenes, lookback, *weights, *out, node_limit)
+            given = measurements, initial, lookback, *weights
+            if few or margin is not None:
+                assignment.decide(*given, detection, margin, cost, windows, gap, node_limit)
+            else:
+                sparse.decide(*given, detection, cost, windows, gap, node_limit, capacity)
 
     else:
         kernel = {"enumerate": enumeration.decide, "refilter": enumeration.decide_refiltered}[solver]
