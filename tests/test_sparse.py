@@ -112,9 +112,9 @@ def test_one_frame_at_a_time_is_a_linear_assignment(spread):
     assert (found.gap == 0).all()
 
 
-@pytest.mark.parametrize("limit", [1, 300, 1000, 3000])
+@pytest.mark.parametrize("limit", [1, 1000, 10_000])
 def test_a_search_that_is_cut_short_says_how_far_the_best_hypothesis_may_be(limit):
-    measurements, initial, model = many(5, 5, 20, 8.0)
+    measurements, initial, model = many(5, 5, 20, 12.0)
     whole = solved(measurements, initial, 4, model)
     cut = solved(measurements, initial, 4, model, node_limit=limit)
     assert (whole.gap == 0).all()
