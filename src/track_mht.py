@@ -35,7 +35,7 @@ def main() -> None:
         choices=mht.SOLVERS,
         required=True,
         help="enumerate: look at every hypothesis; refilter: and filter each anew in every frame, which only "
-        "takes longer; assignment: branch and bound, for many particles",
+        "takes longer; assignment: leave out what cannot be best, for many particles",
     )
     parser.add_argument(
         "--estimate",

@@ -25,10 +25,12 @@ import record
 
 import integer_program as program
 from mpt.kalman import Model
-from mpt.motion import simulate
+from mpt.motion import Simulation, simulate
 from mpt.operations.known_work import CannotCount
 from mpt.operations.mht_counts import count_by_emulation
 from mpt.operations.mht_formulas import FORMULAS
+from mpt.scoring.links import detection_owners
+from mpt.scoring.scores import score_tracks
 from mpt.trackers import mht
 
 MOTION = {"process_noise": 1.5, "initial_spread": 5.0, "drift_spread": 0.1, "seed": 4242}
@@ -104,6 +106,68 @@ def assignment(quick: bool) -> Iterator[record.Finding]:
         yield f"σ = {noise:g}: a sequence [s]", seconds, 2, seconds <= 2
         proven = float((found.gap == 0).mean())
         yield f"σ = {noise:g}: decisions proven", proven, 1, proven == 1
+
+
+def crowd(
+    sequences: int, frames: int, particles: int
+) -> tuple[Simulation, tuple[np.ndarray, np.ndarray, Model]]:
+    """Return particles at one density in a box, σ = 3, where K = 1 gets 5 to 10 % of the links wrong."""
+    size = np.sqrt(particles / 20)
+    scene = {"initial_spread": 40 * size, "confinement": 80 * size, "measurement_noise": 3.0}
+    made = simulate(np.arange(sequences), frames, particles, **{**MOTION, **scene})
+    model = Model(MOTION["process_noise"], 3.0, MOTION["drift_spread"])
+    return made, (made.measurements, made.positions[:, 0], model)
+
+
+def many_particles(quick: bool) -> Iterator[record.Finding]:
+    """Sequences of 100 frames at one density (half-width of the box 80 √(N/20), σ = 3), by `assignment`."""
+    bars = {(100, 1): 0.2, (100, 3): 2.0, (20, 5): 1.0}
+    sizes = [(N, K) for N in (10, 20, 50, 100) for K in (1, 3)] + [(20, 2), (20, 4), (20, 5), (20, 8)]
+    sequences, frames = (1, 5) if quick else (10, 100)
+    options = {"solver": "assignment", "margins": False}
+    times = {}
+    for N, K in sizes:
+        made, scene = crowd(sequences, frames, N)
+        times[N, K] = seconds = seconds_a_sequence(scene, K, repetitions=1 if quick else 3, **options)
+        found = mht.track(*scene[:2], K, scene[2], **options)
+        name, bar = f"N = {N}, K = {K}", bars.get((N, K))
+        yield f"{name}: a sequence [s]", seconds, bar, None if bar is None else seconds <= bar
+        proven = float((found.gap[:, 1:] == 0).mean())
+        yield f"{name}: decisions proven", proven, 0.999, proven >= 0.999
+        owners = detection_owners(found.detection, made.detection)[:, 1:]
+        wrong = float((owners[:, 1:] != owners[:, :-1]).mean())
+        least = K == 1 and N in (20, 100) and not quick
+        yield f"{name}: links wrong", wrong, 0.1 if least else None, 0.05 <= wrong <= 0.1 if least else None
+    for K in (1, 3):
+        yield (
+            f"K = {K}: exponent of N",
+            exponent([(N, s) for (N, by), s in times.items() if by == K]),
+            None,
+            None,
+        )
+    growth = exponent([(K, s) for (N, K), s in times.items() if N == 20])
+    yield "N = 20: exponent of K", growth, None, None
+
+
+def exponent(points: list[tuple[int, float]]) -> float:
+    """Return the slope of the logarithm of the second numbers over that of the first ones."""
+    return float(np.polyfit(*np.log(np.array(points)).T, 1)[0])
+
+
+def scores(quick: bool) -> Iterator[record.Finding]:
+    """Every score of one sequence of 100 particles, and how its time grows with the number of frames."""
+    lengths = (5, 10) if quick else (250, 1000)
+    seconds = []
+    for frames in lengths:
+        made, _ = crowd(1, frames, 100)
+        noise = np.random.default_rng(1).normal(0, 3, made.positions.shape)
+        estimated, own = made.positions + noise, made.detection
+        given = estimated, own, made.positions, own, made.measurements
+        seconds.append(processor_seconds(lambda given=given: score_tracks(*given, 6.0), 1 if quick else 3))
+        bar = 5 if frames == 1000 else None
+        name = f"{frames} frames of 100 particles: all scores [s]"
+        yield name, seconds[-1], bar, None if bar is None else seconds[-1] <= bar
+    yield "exponent of the frames", exponent(list(zip(lengths, seconds, strict=True))), None, None
 
 
 def integer_program(quick: bool) -> Iterator[record.Finding]:
@@ -291,7 +355,17 @@ def script_usage(dataset: Path) -> tuple[float, float]:
 
 ROWS = {
     row.__name__: row
-    for row in (enumeration, assignment, integer_program, warm_cache, stone_soup, scaling, formulas)
+    for row in (
+        enumeration,
+        assignment,
+        many_particles,
+        scores,
+        integer_program,
+        warm_cache,
+        stone_soup,
+        scaling,
+        formulas,
+    )
 }
 
 if __name__ == "__main__":

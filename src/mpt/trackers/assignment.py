@@ -8,6 +8,8 @@ price rises, until the bound is close. A search then goes through the window, fr
 track, and leaves out what by this bound costs more than the best hypothesis known. When nothing is left,
 that hypothesis is proven to be best.
 
+All histories are held, which few tracks and margins need; mpt.trackers.sparse holds only those that matter.
+
 Of a window of w frames there are, with histories numbered as in mpt.enumeration:
     costs (N, N^w): the cost of each track's histories;
     path (w, N): the detection of each track in each frame;
