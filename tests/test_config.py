@@ -232,7 +232,7 @@ def test_a_tracker_whose_name_no_file_can_have_is_refused(config):
     tracker |= {
         key: another(key, value)
         for key, value in defaults.items()
-        if value != REQUIRED and key not in ("network", "fed_back")
+        if value != REQUIRED and key not in ("network", "fed_back", "density")
     }
     (line,) = problems(config, SCHEMA)
     assert line.startswith("studies.figure_2a.trackers[2]: it differs in so many keys")

@@ -14,6 +14,7 @@ from copy import deepcopy
 from itertools import product
 from typing import Any
 
+from planning.density import simulated as told_of_scene
 from planning.ledger import OF_OPERATIONS, ledger
 from planning.methods import CONTROL, SHARED_DATA, SHARED_TRAINING, StudyError
 from planning.recordings import recording_of
@@ -321,7 +322,7 @@ def _methods(jobs: Plan, claim: dict) -> set[str]:
 
 def _add(config: dict, jobs: Plan, dataset: str, tracker: str, result: dict) -> tuple[str, str]:
     """Add what a point of a curve needs to the work; returns the names of dataset and tracker there."""
-    simulated = jobs.test_sets[dataset] | {"seed": config["seed"], "stream": "test"}
+    simulated = told_of_scene(jobs.test_sets[dataset]) | {"seed": config["seed"], "stream": "test"}
     unique = _name(result["datasets"], "d", {"simulate": simulated, "score": config["scores"]})
     trackers = result["tracked"].setdefault(unique, [])
     method = jobs.methods[jobs.method_of[tracker]]
@@ -330,7 +331,8 @@ def _add(config: dict, jobs: Plan, dataset: str, tracker: str, result: dict) -> 
     if "truth" in method.needs or "truth" in told.values():
         how["truth"] = True
     if name := jobs.model_of.get(tracker):
-        data = jobs.training_sets[jobs.training_set_of[name]] | {"seed": config["seed"], "stream": "training"}
+        data = told_of_scene(jobs.training_sets[jobs.training_set_of[name]])
+        data |= {"seed": config["seed"], "stream": "training"}
         model = {"simulate": data, "script": method.training_script, "train": jobs.models[name]}
         how |= {
             "model": _name(result["models"], "m", model),

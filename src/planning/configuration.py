@@ -27,7 +27,7 @@ from planning.pictures import closeness, movies, sequences, together
 from planning.recordings import NOISES
 from planning.scaling import scaling
 from planning.statements import title
-from planning.studies import plan
+from planning.studies import dataset_entries, plan
 
 # Letters of a line about a config.
 LONGEST_LINE = 500
@@ -163,11 +163,11 @@ def _mismatches_of_combinations(config: dict, schema: dict) -> Iterator[str]:
     for name, study in config["studies"].items():
         if study is None:
             continue
-        for dataset in _covering(study["datasets"]):
-            found = _mismatches(
-                config["simulation"] | dataset, _definition(schema, "dataset"), f"studies.{name}.datasets"
-            )
-            lines |= dict.fromkeys(found)
+        for where, datasets in dataset_entries(study).items():
+            for dataset in _covering(datasets):
+                settings = config["simulation"] | dataset
+                found = _mismatches(settings, _definition(schema, "dataset"), f"studies.{name}.{where}")
+                lines |= dict.fromkeys(found)
         for index, entry in enumerate(study["trackers"]):
             found = _mismatches_of_tracker(
                 declared[entry["method"]], entry, schema, f"studies.{name}.trackers[{index}]"

@@ -2,6 +2,7 @@
 
 import shlex
 
+from planning.density import simulated
 from planning.studies import Plan
 
 
@@ -24,9 +25,9 @@ def flags(settings: dict) -> str:
 
 def test_set(config: dict, plan: Plan, dataset: str) -> str:
     """Return the flags of simulate.py for a test set."""
-    return flags(plan.test_sets[dataset] | {"seed": config["seed"], "stream": "test"})
+    return flags(simulated(plan.test_sets[dataset]) | {"seed": config["seed"], "stream": "test"})
 
 
 def training_set(config: dict, plan: Plan, name: str) -> str:
     """Return the flags of simulate.py for a training set."""
-    return flags(plan.training_sets[name] | {"seed": config["seed"], "stream": "training"})
+    return flags(simulated(plan.training_sets[name]) | {"seed": config["seed"], "stream": "training"})

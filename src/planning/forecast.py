@@ -54,12 +54,12 @@ class Measured:
 
 
 def work(jobs: Plan) -> dict[str, float]:
-    """Return by rule the positions that all jobs of a plan have to do with, per particle."""
+    """Return by rule the positions that all jobs of a plan have to do with."""
     positions = {}
     for name, scene in jobs.test_sets.items():
         # How long a recording is, is seen when it is imported.
         simulated = isinstance(scene["experiments"], int)
-        positions[name] = scene["frames"] * scene["experiments"] if simulated else 0
+        positions[name] = scene["frames"] * scene["particles"] * scene["experiments"] if simulated else 0
     found = {"simulate_test_set": float(sum(positions.values()))}
     found |= dict.fromkeys(("track", "track_trained", "score_tracks", "train"), 0.0)
     for tracker, dataset in jobs.told:
@@ -71,12 +71,13 @@ def work(jobs: Plan) -> dict[str, float]:
         )
     sets = jobs.training_sets
     found["simulate_training_set"] = float(
-        sum(data["frames"] * data["experiments"] for data in sets.values())
+        sum(data["frames"] * data["particles"] * data["experiments"] for data in sets.values())
     )
     for name, model in jobs.models.items():
         batches = 1 if model["batches"] == UNLIMITED else model["batches"]
         experiments = batches * model["experiments_per_batch"] * model["replicates"] * model.get("epochs", 1)
-        found["train"] += experiments * sets[jobs.training_set_of[name]]["frames"]
+        data = sets[jobs.training_set_of[name]]
+        found["train"] += experiments * data["frames"] * data["particles"]
     return found
 
 

@@ -33,7 +33,13 @@ KINDS = (
     "confinement",
     "text",
 )
-DATASET_SYMBOLS = {"frames": "T", "measurement_noise": "σ", "process_noise": "μ", "particles": "N"}
+DATASET_SYMBOLS = {
+    "frames": "T",
+    "measurement_noise": "σ",
+    "process_noise": "μ",
+    "particles": "N",
+    "density": "ρ",
+}
 
 
 class StudyError(ValueError):

@@ -30,7 +30,12 @@ def scene(config: dict, path: str, recording: str) -> dict:
         raise StudyError(f"{path}: {recording!r} is none of the recordings; there are {known}")
     # How many experiments a movie holds is seen when it is imported.
     known_of_it = {key: declared[key] for key in OF_THE_DATASET if key in declared}
-    return known_of_it | {"start": "measured", "confinement": None, "experiments": f"those of {recording}"}
+    return known_of_it | {
+        "start": "measured",
+        "confinement": None,
+        "density": None,
+        "experiments": f"those of {recording}",
+    }
 
 
 def scored_scene(config: dict, path: str, recording: str) -> dict:

@@ -4,6 +4,7 @@ A placeholder is a name in braces, such as {K}. What stands in braces behind an 
 transformer_{8,1}, is a subscript and is left alone.
 
     {T}            frames of a test sequence
+    {ρ}            density of the test data, particles per area
     {σ} {μ} {N}    measurement noise, process noise and particles of the test data
     {K}            lookback: K_MHT of an MHT, K_D of a transformer
     {i}            experiments per batch of a transformer's training, {experiments} those of all batches
@@ -21,12 +22,12 @@ from planning.studies import Plan
 
 Values = Mapping[str, Sequence]
 
-_VALUES = ("T", "σ", "μ", "N", "K", "i", "experiments", "prior")
+_VALUES = ("T", "σ", "μ", "N", "ρ", "K", "i", "experiments", "prior")
 _NAMES = {*_VALUES, "curve", "reference", "margin"} | {
     f"{role}_{name}" for role in ("curve", "reference") for name in _VALUES
 }
 _PLACEHOLDER = re.compile(r"(?<!_)\{([^{}]*)\}")
-_LITERAL = re.compile(r"(?<!\w)([TKNiσμ]) ?= ?([0-9]+(?:\.[0-9]+)?)")
+_LITERAL = re.compile(r"(?<!\w)([TKNiσμρ]) ?= ?([0-9]+(?:\.[0-9]+)?)")
 
 
 def values_of(plan: Plan, points: Iterable[Sequence]) -> dict[str, list]:
@@ -39,6 +40,7 @@ def values_of(plan: Plan, points: Iterable[Sequence]) -> dict[str, list]:
             "σ": scene["measurement_noise"],
             "μ": scene["process_noise"],
             "N": scene["particles"],
+            "ρ": scene["density"],
         }
         if name := plan.model_of.get(tracker):
             model = plan.models[name]

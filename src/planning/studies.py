@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from mpt.scoring.definitions import needs_a_length
-from planning import recordings
+from planning import density, recordings
 from planning.methods import (
     CONTROL,
     DATASET_SYMBOLS,
@@ -108,7 +109,15 @@ def dataset_settings(config: dict, dataset: dict) -> dict:
     """Return one combination of a test dataset with what the config says of the keys it leaves out."""
     settings = {"frames": None, "measurement_noise": None} | config["simulation"] | dataset
     settings.setdefault("experiments", experiments_for(config["test_experiments"], settings["frames"]))
-    return settings
+    return density.boxed(settings)
+
+
+def dataset_entries(study: dict) -> dict[str, dict]:
+    """Return what a study says of its test datasets, by the entry's path in the study."""
+    datasets = study["datasets"]
+    if isinstance(datasets, dict):
+        return {"datasets": datasets}
+    return {f"datasets[{index}]": entry for index, entry in enumerate(datasets)}
 
 
 def experiments_for(table: list[dict], frames: int) -> int:
@@ -121,23 +130,27 @@ def experiments_for(table: list[dict], frames: int) -> int:
 
 
 def _curves(config: dict, path: str, study: dict, jobs: Plan) -> list[Curve]:
-    datasets = []
-    for dataset in combinations(study["datasets"]):
-        name, scene = _test_set(config, f"{path}.datasets", dataset)
-        jobs.test_sets[name] = scene
-        if message := needs_a_length(jobs.test_sets[name]):
-            raise StudyError(f"{path}.datasets: {name}: {message}")
-        datasets.append((name, dataset))
+    datasets: dict[str, dict] = {}
+    for where, entry in dataset_entries(study).items():
+        for dataset in combinations(entry):
+            name, scene = _test_set(config, f"{path}.{where}", dataset)
+            if name in datasets:
+                raise StudyError(f"{path}.{where}: the study has the dataset {name} already")
+            jobs.test_sets[name] = scene
+            if message := needs_a_length(scene):
+                raise StudyError(f"{path}.{where}: {name}: {message}")
+            datasets[name] = dataset
     curves: dict[str, tuple[int, Curve]] = {}
     all_positions = _positions(path, study)
+    apart = _apart(study["x"], config["simulation"], datasets)
     for index, entry in enumerate(study["trackers"]):
         where = f"{path}.trackers[{index}]"
         method = jobs.methods[entry["method"]]
         for tracker in combinations(entry):
-            for dataset_name, dataset in datasets:
+            for dataset_name, dataset in datasets.items():
                 name = _add_tracker(config, where, method, tracker, dataset_name, jobs)
                 _check_length(where, name)
-                label = _label(method, study, entry, dataset, tracker)
+                label = _label(method, study["x"], entry, dataset, tracker, apart[dataset_name])
                 new = Curve(label, method.name, tracker.get("fit"), _control(method, tracker, label))
                 owner, curve = curves.setdefault(label, (index, new))
                 # Trackers that have places of their own along x may be one curve.
@@ -165,6 +178,8 @@ def _test_set(config: dict, path: str, dataset: dict) -> tuple[str, dict]:
         return recordings.name_of(dataset), scene
     name = f"T{dataset['frames']}_sigma{dataset['measurement_noise']}"
     name += differences(dataset, config["simulation"] | {"experiments": None})
+    if twice := density.said_twice(dataset, config["simulation"] | dataset):
+        raise StudyError(f"{path}.{twice}: the density says it; set one of the two")
     _check_length(path, name)
     return name, dataset_settings(config, dataset)
 
@@ -201,7 +216,11 @@ def _check_length(path: str, name: str) -> None:
 def _positions(path: str, study: dict) -> list[float]:
     """Return the x of the study's points; a tracker that has none of its own is the same at each."""
     x = study["x"]
-    owners = [study["datasets"]] if x in study["datasets"] else study["trackers"]
+    entries = dataset_entries(study)
+    without = [where for where, entry in entries.items() if x not in entry]
+    if without and len(without) < len(entries):
+        raise StudyError(f"{path}.{without[0]}: it does not say {x}, which is the study's x")
+    owners = study["trackers"] if without else entries.values()
     positions = [settings[x] for owner in owners for settings in combinations(owner) if x in settings]
     if not positions:
         raise StudyError(f"{path}.x: no dataset and no tracker of the study sets {x!r}")
@@ -213,9 +232,28 @@ def _positions(path: str, study: dict) -> list[float]:
     return sorted(set(positions))
 
 
-def _label(method: Method, study: dict, entry: dict, dataset: dict, tracker: dict) -> str:
+def _apart(x: str, defaults: Mapping, datasets: Mapping[str, dict]) -> dict[str, dict]:
+    """Return by dataset what tells it from those that have the same x, for labels to say.
+
+    What changes along with x, such as a box that grows with the number of particles, tells no curves apart.
+    """
+    keys = dict.fromkeys(key for dataset in datasets.values() for key in dataset if key != x)
+    told = {
+        name: {key: dataset.get(key, defaults.get(key)) for key in keys} for name, dataset in datasets.items()
+    }
+    values: dict[tuple, set] = {}
+    for name, dataset in datasets.items():
+        for key in keys:
+            values.setdefault((dataset.get(x), key), set()).add(told[name][key])
+    differing = {key for (_, key), found in values.items() if len(found) > 1}
+    return {
+        name: {key: value for key, value in shown.items() if key in differing} for name, shown in told.items()
+    }
+
+
+def _label(method: Method, varied: str, entry: dict, dataset: dict, tracker: dict, apart: dict) -> str:
     """Return the curve's name: its method's label, filled in, and what else sets it apart."""
-    x = None if study["x"] in dataset else study["x"]
+    x = None if varied in dataset else varied
     told = {"method", "label", "fit", "role", x}
     label = tracker.get("label")
     if label is None or method.role == CONTROL:
@@ -226,9 +264,9 @@ def _label(method: Method, study: dict, entry: dict, dataset: dict, tracker: dic
         label = method.label.format(**shown)
     if "truth" in method.settings(tracker).values():
         label = f"{label} (leak: told the truth)"
-    suffixes = _varied(tracker, entry, method.symbols, told)
-    suffixes += _varied(dataset, study["datasets"], DATASET_SYMBOLS, {study["x"]})
-    return ", ".join([label, *suffixes])
+    lists = (key for key, values in entry.items() if isinstance(values, list) and len(values) > 1)
+    suffixes = _said({key: tracker[key] for key in lists if key not in told}, method.symbols)
+    return ", ".join([label, *suffixes, *_said(apart, DATASET_SYMBOLS)])
 
 
 def _shown(method: Method, key: str, settings: dict, x: str | None) -> object:
@@ -240,12 +278,8 @@ def _shown(method: Method, key: str, settings: dict, x: str | None) -> object:
     return settings[key]
 
 
-def _varied(settings: dict, lists: dict, symbols: Mapping[str, str], told: set) -> list[str]:
-    return [
-        f"{symbols.get(key, key.replace('_', ' '))} = {settings[key]}"
-        for key, values in lists.items()
-        if isinstance(values, list) and len(values) > 1 and key not in told
-    ]
+def _said(settings: Mapping[str, Any], symbols: Mapping[str, str]) -> list[str]:
+    return [f"{symbols.get(key, key.replace('_', ' '))} = {value}" for key, value in settings.items()]
 
 
 def _control(method: Method, tracker: dict, label: str) -> str | None:
@@ -263,6 +297,11 @@ def _add_tracker(config: dict, path: str, method: Method, tracker: dict, dataset
         if value == KNOWN and method.known.get(key, key) not in scene:
             raise StudyError(f"{path}.{key}: a test dataset has no {method.known.get(key, key)} to be known")
     settings = method.resolved(unresolved, scene)
+    own = {key: value for key, value in unresolved.items() if value != KNOWN}
+    if twice := density.said_twice(own, settings):
+        raise StudyError(
+            f"{path}.{twice}: the density of the training data says it; density: null leaves it to you"
+        )
     if message := method.problem(settings, scene):
         raise StudyError(f"{path}: {message}")
     named = method.as_named(unresolved, settings)
@@ -291,14 +330,10 @@ def _add_model(config: dict, path: str, method: Method, settings: dict, scene: d
     # Of the training set batches and their size make the number of experiments; the rest is simulated.
     sizes = {key: settings[key] for key in ("batches", "experiments_per_batch")}
     data = {key: settings[key] for key in method.data_options if key not in sizes}
-    data = {
-        "frames": frames,
-        "measurement_noise": data["measurement_noise"],
-        "particles": scene["particles"],
-    } | data
+    data = density.boxed(data)
     data_defaults = config["simulation"] | {"batches": config["training_data"]["batches"]}
     data_name = f"T{frames}_i{sizes['experiments_per_batch']}_sigma{data['measurement_noise']}"
-    data_name += differences(data | {"batches": sizes["batches"]}, data_defaults)
+    data_name += differences(density.named(data) | {"batches": sizes["batches"]}, data_defaults)
     # Where batches are unlimited, training simulates its own by the parameters of this one.
     batches = 1 if sizes["batches"] == UNLIMITED else sizes["batches"]
     experiments = batches * sizes["experiments_per_batch"] * training["replicates"]

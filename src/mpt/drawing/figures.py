@@ -29,6 +29,7 @@ SYMBOLS = {
     "process_noise": r"\mu",
     "frames": "T",
     "particles": "N",
+    "density": r"\rho",
     "experiments_per_batch": "i",
     "lookback": "K",
 }
@@ -45,6 +46,7 @@ UNITS = {
     **dict.fromkeys(LENGTHS, "length"),
     **dict.fromkeys(DURATIONS, "frames"),
     "drift_spread": "length per frame",
+    "density": "particles per area",
 }
 # What a panel may show that is no score, such as processor seconds.
 COST = Score("Cost", "cost", -1, spans_decades=True)
