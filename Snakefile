@@ -32,6 +32,7 @@ include: "rules/claims.smk"
 include: "rules/readings.smk"
 include: "rules/scaling_law.smk"
 include: "rules/peers.smk"
+include: "rules/beyond.smk"
 include: "rules/report.smk"
 include: "rules/screens.smk"
 
@@ -64,6 +65,12 @@ rule scaling_law:
 rule peers:
     input:
         peers_files,
+    localrule: True
+
+
+rule beyond:
+    input:
+        beyond_files,
     localrule: True
 
 
