@@ -13,7 +13,7 @@ from planning.configuration import canonical
 from planning.studies import plan
 from workflow import PROJECT, jobs, snakemake
 
-SCENE = {"frames": 10, "measurement_noise": 2, "experiments": 7}
+SCENE = {"frames": 10, "measurement_noise": 2, "experiments": 7, "particles": 3}
 NETWORK = {
     "method": "plain",
     "frames": 10,
@@ -44,13 +44,13 @@ def run_of(seconds: float, work: dict) -> forecast.Measured:
 
 def test_work_is_the_number_of_positions(small):
     found = forecast.work(plan(small))
-    # Sequences times frames; of the network once for each training.
-    assert found["simulate_test_set"] == found["track"] == 7 * 10
-    assert found["track_trained"] == 4 * 7 * 10
-    assert found["score_tracks"] == (1 + 4) * 7 * 10
-    assert found["simulate_training_set"] == 2 * 3 * 4 * 10
+    # Sequences times frames times particles; of the network once for each training.
+    assert found["simulate_test_set"] == found["track"] == 7 * 10 * 3
+    assert found["track_trained"] == 4 * 7 * 10 * 3
+    assert found["score_tracks"] == (1 + 4) * 7 * 10 * 3
+    assert found["simulate_training_set"] == 2 * 3 * 4 * 10 * 3
     # Each of 4 trainings sees 2 batches of 3 experiments in each of 5 epochs.
-    assert found["train"] == 4 * 2 * 3 * 5 * 10
+    assert found["train"] == 4 * 2 * 3 * 5 * 10 * 3
 
 
 def test_time_is_that_of_before_in_proportion_to_the_work():
