@@ -35,7 +35,7 @@ from mpt.tables.dataset import (
 from mpt.tables.tracks import TrackWriter
 from mpt.transformer.devices import DEVICES, set_up
 from mpt.transformer.model_file import load_model
-from mpt.transformer.networks import name_of
+from mpt.transformer.networks import PLAIN, name_of
 from mpt.transformer.plain import LEARNED
 
 OUTPUTS, TRUE_POSITIONS = "outputs", "truth"
@@ -101,7 +101,7 @@ def track(
             "(--replicate chooses one)"
         )
     experiments, frames, particles = dataset_shape(measurements)
-    check_fits(network.architecture, model, measurements, frames, particles, extrapolate)
+    check_fits(name_of(network), network.architecture, model, measurements, frames, particles, extrapolate)
 
     parameters = {"tracker": name_of(network), "fed_back": fed_back, "training": training}
     parameters["dataset"] = dataset_parameters(measurements)
@@ -144,12 +144,13 @@ def read_blocks(
 
 
 def check_fits(
-    architecture, model: Path, measurements: Path, frames: int, particles: int, extrapolate: bool
+    name: str, architecture, model: Path, measurements: Path, frames: int, particles: int, extrapolate: bool
 ) -> None:
-    """Raise InputError if the model was made for another number of particles or shorter sequences."""
-    if particles != architecture.particles:
+    """Raise InputError if the model has no embedding of a track or frame, or is of shorter sequences."""
+    if name == PLAIN and particles != architecture.particles:
         raise InputError(
-            f"{measurements}: has {particles} particles, but {model} was trained on {architecture.particles}"
+            f"{measurements}: has {particles} particles, but {model} learned an embedding of each of "
+            f"{architecture.particles} tracks, and has none of others"
         )
     if frames <= architecture.frames:
         return

@@ -232,10 +232,23 @@ def test_a_tracker_whose_name_no_file_can_have_is_refused(config):
     tracker |= {
         key: another(key, value)
         for key, value in defaults.items()
-        if value != REQUIRED and key not in ("network", "fed_back", "density")
+        if value != REQUIRED and key not in ("network", "fed_back", "density", "particles")
     }
     (line,) = problems(config, SCHEMA)
     assert line.startswith("studies.figure_2a.trackers[2]: it differs in so many keys")
+
+
+def test_a_network_is_trained_on_other_numbers_of_particles_if_it_can_track_them(config):
+    study = config["studies"]["figure_2a"]
+    study["datasets"]["particles"] = 20
+    study["trackers"] = [study["trackers"][3] | {"particles": 5}]
+    jobs = plan(config | {"studies": {"figure_2a": study}})
+    assert {scene["particles"] for scene in jobs.training_sets.values()} == {5}
+    assert {scene["particles"] for scene in jobs.test_sets.values()} == {20}
+    study["trackers"][0]["method"] = "plain"
+    (line,) = problems(config, SCHEMA)
+    assert line.startswith("studies.figure_2a.trackers[0]: ")
+    assert "an embedding of each of 5 tracks cannot track 20 particles" in line
 
 
 def test_what_is_said_of_a_key_of_any_length_is_a_line(config):

@@ -150,8 +150,12 @@ def test_sequences_longer_than_those_of_the_training_are_refused(refused, datase
     assert "--extrapolate" in line
 
 
-def test_other_numbers_of_particles_are_refused(refused, dataset, model):
-    assert f"has 3 particles, but {model} was trained on 2" in refused(directory=dataset(particles=3))
+@pytest.mark.parametrize("particles", [1, 3])
+def test_a_plain_network_has_no_embedding_of_other_numbers_of_tracks(
+    refused, dataset, plain_model, particles
+):
+    line = refused(directory=dataset(particles=particles), model=plain_model)
+    assert f"has {particles} particles, but {plain_model} learned an embedding of each of 2 tracks" in line
 
 
 def test_outputs_must_be_one_for_each_replicate(refused, refusal_here, dataset, model, tmp_path):

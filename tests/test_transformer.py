@@ -179,6 +179,7 @@ def normalise(x):
         (3, 3, 2, "past", "rivalry"),
         (3, 3, 2, "past", "division"),
         (2, 2, 1, "whole", "division"),
+        (10, 2, 2, "past", "nothing"),
     ],
 )
 def test_the_network_computes_the_formulas_of_its_docstring(

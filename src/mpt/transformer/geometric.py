@@ -40,6 +40,7 @@ they took. Without rivalry, c_i = 0. Without division, each track weighs detecti
 """
 
 import math
+import sys
 from dataclasses import KW_ONLY, dataclass
 from functools import reduce
 from typing import ClassVar
@@ -68,6 +69,11 @@ _NEAR = 0.1
 # Small, so that what attention finds outweighs what tokens start with.
 _TOKEN_SCALE = 0.1
 _POINTER_FORGETTING = (4.0, 1.0)
+# Up to so many tracks, a sum over all others for each of them is no slower than what long division does.
+_FEW = 8
+# Logits that are held at a time where no gradient is asked for. The pointers hold several arrays as large.
+_ATTENDED_AT_A_TIME = 2**26
+_POINTED_AT_A_TIME = 2**24
 # Displacements beyond this many length scales saturate, so that a noise never seen in training stays bounded.
 _SATURATION = 3.0
 
@@ -205,8 +211,13 @@ class _Attention(nn.Module):
         mask (L, keys) is true where a token may look; None: everywhere.
         """
         queries = self.query(x, places).flatten(0, 1)
-        mask = _forget_future(queries, keys, places, self.size, mask) if self.whole else mask
-        mixed = _attend(queries, keys, values, mask)
+        at_a_time = _at_a_time(_ATTENDED_AT_A_TIME, len(queries) * self.heads * keys.shape[1])
+        if at_a_time >= x.shape[2]:
+            mixed = self._attend(queries, keys, values, places.times, mask)
+        else:
+            masks = [None] * x.shape[2] if mask is None else mask.split(at_a_time)
+            parts = zip(queries.split(at_a_time, 2), places.times.split(at_a_time), masks, strict=False)
+            mixed = torch.cat([self._attend(part, keys, values, *rest) for part, *rest in parts], 2)
         mixed = mixed.unflatten(0, x.shape[:2])
         value, place = mixed[..., : self.size], mixed[..., self.size : self.size + 2]
         displacement = place - places.positions[:, :, None]
@@ -214,6 +225,11 @@ class _Attention(nn.Module):
         bounded = displacement * torch.rsqrt(1 + squared / _SATURATION**2)
         heads = torch.cat([value, bounded, torch.log1p(squared)], -1)
         return self.out(heads.transpose(2, 3).flatten(-2))
+
+    def _attend(self, queries, keys, values, times, mask) -> torch.Tensor:
+        if self.whole:
+            mask = _forget_future(queries, keys, times, self.size, mask)
+        return _attend(queries, keys, values, mask)
 
 
 class _Pointer(nn.Module):
@@ -241,22 +257,60 @@ class _Pointer(nn.Module):
         (R, B, L, n) under the pointers' weights is returned.
         """
         queries = self.query(x, places)
-        logits = _product(queries.flatten(0, 1), keys.transpose(-1, -2))
-        if self.whole:
-            logits = logits + _forget_future(queries.flatten(0, 1), keys, places, self.size)
-        tracks = places.tracks.shape[1]
-        if tracks > 2:
-            # What is the same for all detections cancels in attention and in the odds of two, not of three.
-            place_time = slice(self.size, self.size + 4)
-            itself = (queries[..., place_time] * places.keys[:, :, None, :, :4]).sum(-1, keepdim=True)
-            logits = logits - itself.flatten(0, 1)
-        weights = _divided(logits, tracks, mask) if self.divides and tracks > 1 else _shared(logits, mask)
-        pointed = _product(weights, values)
+        frame = len(keys) * self.pointers * x.shape[2] * places.tracks.shape[1]
+        at_a_time = _at_a_time(_POINTED_AT_A_TIME, frame)
+        if at_a_time * places.tracks.shape[1] >= keys.shape[1]:
+            pointed = _product(self._weights(self._logits(queries, places, keys), places, mask), values)
+        else:
+            pointed = self._in_blocks(at_a_time, queries, places, keys, values, mask)
         place, other = pointed.unflatten(0, x.shape[:2]).tensor_split((2,), -1)
         gate, share = self.gate_share(normalise(x)).unflatten(-1, (2, -1)).permute(3, 0, 1, 4, 2)
         share = share.softmax(2)[..., None]
         moves = gate.sigmoid()[..., None] * (place - places.positions[:, :, None])
         return places.positions + (share * moves).sum(2), (share * other).sum(2)
+
+    def _logits(self, queries, places: _Places, keys) -> torch.Tensor:
+        """Return logits (R·B, pointers, L, keys)."""
+        logits = _product(queries.flatten(0, 1), keys.transpose(-1, -2))
+        if self.whole:
+            logits = logits + _forget_future(queries.flatten(0, 1), keys, places.times, self.size)
+        if places.tracks.shape[1] > 2:
+            # What is the same for all detections cancels in attention and in the odds of two, not of three.
+            place_time = slice(self.size, self.size + 4)
+            itself = (queries[..., place_time] * places.keys[:, :, None, :, :4]).sum(-1, keepdim=True)
+            logits = logits - itself.flatten(0, 1)
+        return logits
+
+    def _weights(self, logits: torch.Tensor, places: _Places, mask: torch.Tensor | None) -> torch.Tensor:
+        tracks = places.tracks.shape[1]
+        return _divided(logits, tracks, mask) if self.divides and tracks > 1 else _shared(logits, mask)
+
+    def _in_blocks(self, frames: int, queries, places: _Places, keys, values, mask) -> torch.Tensor:
+        """Return the values (R·B, pointers, L, ·) pointed at, so many frames of detections at a time."""
+        tracks = places.tracks.shape[1]
+        blocks = keys.split(frames * tracks, 1)
+        shares = []
+        for number, block in enumerate(blocks):
+            each = self._logits(queries, places, block).unflatten(-1, (-1, tracks))
+            shares.append(each.logsumexp(-1))
+            if mask is not None:
+                seen = mask[:, ::tracks].split(frames, 1)[number]
+                shares[-1] = shares[-1].masked_fill(~seen, -torch.inf)
+        shares = torch.cat(shares, -1).softmax(-1).split(frames, -1)
+        pointed = 0
+        for block, found, share in zip(blocks, values.split(frames * tracks, 1), shares, strict=True):
+            each = self._logits(queries, places, block).unflatten(-1, (-1, tracks))
+            if self.divides and tracks > 1:
+                each = _odds(each.transpose(-1, -2), tracks).transpose(-1, -2)
+            weights = each.softmax(-1) * share[..., None]
+            pointed = pointed + _product(weights.flatten(-2), found)
+        return pointed
+
+
+def _at_a_time(most: int, size: int) -> int:
+    """Return how many of this size are held at a time, so that there are at most so many numbers in all."""
+    # What a gradient needs is kept all the same.
+    return sys.maxsize if torch.is_grad_enabled() else max(1, most // size)
 
 
 def _shared(logits: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -273,21 +327,44 @@ def _divided(logits: torch.Tensor, tracks: int, mask: torch.Tensor | None) -> to
         seen = each.masked_fill(~mask.unflatten(-1, (-1, tracks))[..., :1].transpose(-1, -2), -torch.inf)
     weights = seen.flatten(-2).softmax(-1).unflatten(-1, (tracks, -1))
     shares = reduce(torch.add, weights.unbind(-2))
-    rivals = each.unflatten(2, (-1, tracks))
-    others = reduce(torch.logaddexp, (rivals.roll(other, 3) for other in range(1, tracks)))
-    divided = (rivals - others).softmax(-2).flatten(2, 3) * shares.unsqueeze(-2)
+    divided = _odds(each, tracks).softmax(-2) * shares.unsqueeze(-2)
     return divided.transpose(-1, -2).flatten(-2)
 
 
+def _odds(logits: torch.Tensor, tracks: int) -> torch.Tensor:
+    """Return the log odds that a detection is a track's own, of logits (R·B, pointers, D·N, N, W)."""
+    rivals = logits.unflatten(2, (-1, tracks))
+    if tracks <= _FEW:
+        others = reduce(torch.logaddexp, (rivals.roll(other, 3) for other in range(1, tracks)))
+    else:
+        others = _log_sum_of_others(rivals, 3)
+    return (rivals - others).flatten(2, 3)
+
+
+def _log_sum_of_others(x: torch.Tensor, dim: int) -> torch.Tensor:
+    """Return log Σ_{q≠p} exp x_q for each p along an axis, in a time that grows as its length."""
+    greatest, place = x.max(dim, keepdim=True)
+    is_greatest = torch.zeros_like(x, dtype=torch.bool).scatter(dim, place, True)
+    below = x.masked_fill(is_greatest, -torch.inf)
+    # Only the greatest could outweigh the rest so much that it cannot be taken off the sum.
+    small = (below - greatest).exp()
+    others = greatest + (small.sum(dim, keepdim=True) - small).clamp(min=0).log1p()
+    return torch.where(is_greatest, below.logsumexp(dim, keepdim=True), others)
+
+
 def _forget_future(
-    queries: torch.Tensor, keys: torch.Tensor, places: _Places, size: int, mask: torch.Tensor | None = None
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    times: torch.Tensor,
+    size: int,
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return what makes of −a (t_i − t_j) in the logits (R·B, heads, L, keys) a −a |t_i − t_j|.
 
     −∞ where the mask (L, keys) is false. After `size` entries of content, a query has place, square, a; a key
     has t_j where the query has a.
     """
-    ahead = (keys[0, :, size + 3] - places.times[:, None]).relu()
+    ahead = (keys[0, :, size + 3] - times[:, None]).relu()
     term = -2 * queries[..., size + 3, None] * ahead
     return term if mask is None else term.masked_fill(~mask, -torch.inf)
 

@@ -10,3 +10,13 @@ def dimension(settings: Mapping[str, Any], scene: Mapping[str, Any]) -> str | No
         if key in settings and settings["dimension"] % settings[key]:
             return f"the dimension {settings['dimension']} is not a multiple of {key} {settings[key]}"
     return None
+
+
+def learned_tracks(settings: Mapping[str, Any], scene: Mapping[str, Any]) -> str | None:
+    """A network that learned an embedding of each of its tracks has none of others."""
+    if settings["particles"] == scene["particles"]:
+        return None
+    return (
+        f"a network that learned an embedding of each of {settings['particles']} tracks cannot track "
+        f"{scene['particles']} particles"
+    )

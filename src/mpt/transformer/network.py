@@ -30,6 +30,8 @@ ENCODER_SEES = (PAST, WHOLE)
 
 # Fewer frames are more calls, more frames more pairs of tokens that are masked.
 _ENCODED_AT_A_TIME = 32
+# Pairs of tokens that a mask is made for.
+_MASKED_AT_A_TIME = 2**26
 # In units of length of the network. Squares of coordinates as far as this are right to 0.1 in float32, and as
 # far as the second to 0.01 in float64.
 _FAR = 1e3
@@ -38,7 +40,10 @@ _TOO_FAR = 1e7
 
 @dataclass(frozen=True)
 class Architecture:
-    """The size of a network: N particles, sequences of up to `frames`, lookbacks K_E and K_D in frames.
+    """The size of a network: lookbacks K_E and K_D in frames, and what it is trained on: N and T.
+
+    particles and frames are those of the training. A network tracks any number of either, unless it has
+    learned an embedding of each.
 
     dimension d (a multiple of heads), feedforward width and the numbers of layers are those of Fig. 1.
     encoder_sees: one of ENCODER_SEES.
@@ -258,7 +263,7 @@ class Network(nn.Module):
         if size.encoder_sees == WHOLE:
             frames_at_a_time = frames
         elif frames_at_a_time is None:
-            frames_at_a_time = min(_ENCODED_AT_A_TIME, size.encoder_lookback)
+            frames_at_a_time = _frames_to_encode(size.encoder_lookback, measurements.shape[3])
         frame = self.frame_of_reference(initial)
         measurements = frame.inward(measurements)
         decoding = self.decoding(measurements.shape)
@@ -291,6 +296,14 @@ class Decoded:
     encoded: torch.Tensor
     detections: object
     look_across: torch.Tensor | None
+
+
+def _frames_to_encode(lookback: int, particles: int) -> int:
+    """Return how many frames are best encoded at a time."""
+    frames = min(_ENCODED_AT_A_TIME, lookback)
+    while frames > 1 and frames * (lookback + frames - 1) * particles**2 > _MASKED_AT_A_TIME:
+        frames //= 2
+    return frames
 
 
 def is_far(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> bool:
@@ -342,7 +355,7 @@ class IncrementalDecoding:
         """Reserve the caches for measurements of this shape (R, B, T, N, 2)."""
         self.network, self.size = network, network.architecture
         self._observed = 0
-        self._frames = shape[2]
+        self._frames, self._particles = shape[2:4]
         self._room = (shape[0] * shape[1], shape[2] * shape[3])
         self._encoder = [Cache(*self._room) for _ in network.encoder]
         self._decoder = [Cache(*self._room) for _ in network.decoder]
@@ -365,12 +378,12 @@ class IncrementalDecoding:
         mask = None
         if frames > 1:
             times = torch.arange(max(0, begin - lookback + 1), end, device=measurements.device)
-            key_times = times.repeat_interleave(self.size.particles)
+            key_times = times.repeat_interleave(self._particles)
             mask = sight(self.size, here.times, key_times, self._frames)
         x = self.network.start(here)
         for layer, cache in zip(self.network.encoder, self._encoder, strict=True):
             cache.append(*layer.attention.keys_values(x, here))
-            x = x + layer.attention(x, here, *cache.last((lookback + frames - 1) * self.size.particles), mask)
+            x = x + layer.attention(x, here, *cache.last((lookback + frames - 1) * self._particles), mask)
             x = x + layer.feed_forward(x)
         for layer, cache in zip(self.network.decoder, self._cross, strict=True):
             cache.append(*layer.cross_attention.keys_values(x, here))
@@ -383,7 +396,7 @@ class IncrementalDecoding:
 
     def decode(self, outputs: torch.Tensor, frame: int):
         """Return the decoder's tokens (R, B, N, d) for `frame` with their places."""
-        back = self.size.decoder_lookback * self.size.particles
+        back = self.size.decoder_lookback * self._particles
         here = self.network.outputs(outputs[:, :, None], frame)
         x = self.network.start(here)
         for layer, own, cross in zip(self.network.decoder, self._decoder, self._cross, strict=True):
@@ -399,7 +412,7 @@ class IncrementalDecoding:
         if self.size.encoder_sees == WHOLE:
             end = min(frame + lookback, self._frames)
         begin = max(0, frame + 1 - lookback)
-        return cache.last((end - begin) * self.size.particles, end * self.size.particles)
+        return cache.last((end - begin) * self._particles, end * self._particles)
 
 
 class Cache:
