@@ -29,6 +29,7 @@ __all__ = [
     "InputError",
     "existing_directory",
     "existing_file",
+    "fraction",
     "int_at_least",
     "json_value",
     "non_negative_float",
@@ -163,6 +164,11 @@ def non_negative_float(text: str) -> float:
     """Parse a number ≥ 0, at most LARGEST_FLOAT."""
     what = f"a finite number of at least 0 and at most {LARGEST_FLOAT:g}"
     return _number(text, float, what, lambda value: 0 <= value <= LARGEST_FLOAT)
+
+
+def fraction(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    return _number(text, float, "a fraction, from 0 to 1", lambda value: 0 <= value <= 1)
 
 
 def json_value(text: str):

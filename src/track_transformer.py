@@ -12,15 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from command_line import (
-    ArgumentParser,
-    InputError,
-    existing_file,
-    non_negative_int,
-    output_file,
-    positive_int,
-    run,
-)
+from command_line import ArgumentParser, InputError, existing_file, run
 from mpt.progress import Progress
 from mpt.tables.dataset import (
     INITIAL,
@@ -28,29 +20,21 @@ from mpt.tables.dataset import (
     TRUTH,
     check_same_dataset,
     dataset_parameters,
-    dataset_shape,
     read_scenes,
     read_truth,
 )
 from mpt.tables.tracks import TrackWriter
-from mpt.transformer.devices import DEVICES, set_up
-from mpt.transformer.model_file import load_model
-from mpt.transformer.networks import PLAIN, name_of
-from mpt.transformer.plain import LEARNED
+from mpt.transformer.networks import name_of
+from trained_trackers import add_model_flags, load_trained
 
 OUTPUTS, TRUE_POSITIONS = "outputs", "truth"
-# Detections tracked at a time, over all replicates; bounds the memory of the cached keys and values.
-DETECTIONS_AT_A_TIME = 90_000
 
 
 def main() -> None:
     """Read the flags, then track block by block."""
     parser = ArgumentParser(description=__doc__)
+    add_model_flags(parser)
     add = parser.add_argument
-    add("--measurements", type=existing_file, required=True, help="measurements.parquet of the dataset")
-    add("--initial", type=existing_file, required=True, help="initial.parquet of the dataset")
-    add("--model", type=existing_file, required=True, help="model.pt that train.py wrote")
-    add("--replicate", type=non_negative_int, metavar="r", help="track with replicate r only, default all")
     add(
         "--fed-back",
         choices=(OUTPUTS, TRUE_POSITIONS),
@@ -58,17 +42,6 @@ def main() -> None:
         help="what the decoder is given of frames before: its outputs or, a leak, the truth; default outputs",
     )
     add("--truth", type=existing_file, help="truth.parquet of the dataset, to be fed back")
-    add("--extrapolate", action="store_true", help="track sequences longer than those of the training, too")
-    add("--device", choices=DEVICES, default="auto", help="auto takes a GPU if there is one; default auto")
-    add("--threads", type=positive_int, default=1, metavar="n", help="processor threads, default 1")
-    add(
-        "--output",
-        type=output_file,
-        nargs="+",
-        required=True,
-        metavar="tracks.parquet",
-        help="a file for each replicate, in their order",
-    )
     track(**vars(parser.parse_args()))
 
 
@@ -88,31 +61,27 @@ def track(
     """Track and write the tracks; arguments as the flags. Raises InputError."""
     if (fed_back == TRUE_POSITIONS) != (truth is not None):
         raise InputError("--fed-back truth needs --truth, and nothing else does")
-    network, training = load_model(model, set_up(device, threads))
-    replicates: Sequence[int] = range(network.replicates)
-    if replicate is not None:
-        if replicate not in replicates:
-            raise InputError(f"{model}: has {len(replicates)} replicates and no number {replicate}")
-        replicates = [replicate]
-        network = network.of_replicate(replicate)
-    if len(output) != len(replicates):
-        raise InputError(
-            f"{model}: has {len(replicates)} replicates; --output names {len(output)} files "
-            "(--replicate chooses one)"
-        )
-    experiments, frames, particles = dataset_shape(measurements)
-    check_fits(name_of(network), network.architecture, model, measurements, frames, particles, extrapolate)
+    trained = load_trained(
+        model,
+        measurements,
+        output,
+        replicate=replicate,
+        extrapolate=extrapolate,
+        device=device,
+        threads=threads,
+    )
+    network, replicates = trained.network, trained.replicates
 
-    parameters = {"tracker": name_of(network), "fed_back": fed_back, "training": training}
+    parameters = {"tracker": name_of(network), "fed_back": fed_back, "training": trained.training}
     parameters["dataset"] = dataset_parameters(measurements)
-    block = max(1, DETECTIONS_AT_A_TIME // (len(replicates) * frames * particles))
+    experiments = parameters["dataset"]["experiments"]
     progress, done = Progress(experiments, "experiments"), 0
     with ExitStack() as stack:
         writers = [
             stack.enter_context(TrackWriter(path, {**parameters, "replicate": number}))
             for path, number in zip(output, replicates, strict=True)
         ]
-        for numbers, *arrays in read_blocks(measurements, initial, truth, block):
+        for numbers, *arrays in read_blocks(measurements, initial, truth, trained.block):
             detections, starts, *true = (
                 torch.from_numpy(x).to(network.length_scale.device).expand(len(replicates), *x.shape)
                 for x in arrays
@@ -141,24 +110,6 @@ def read_blocks(
         if not np.array_equal(scene.experiments, true.experiments):
             raise InputError(f"{truth}: has other experiments than {measurements}")
         yield scene.experiments, scene.measurements, scene.initial, true.positions
-
-
-def check_fits(
-    name: str, architecture, model: Path, measurements: Path, frames: int, particles: int, extrapolate: bool
-) -> None:
-    """Raise InputError if the model has no embedding of a track or frame, or is of shorter sequences."""
-    if name == PLAIN and particles != architecture.particles:
-        raise InputError(
-            f"{measurements}: has {particles} particles, but {model} learned an embedding of each of "
-            f"{architecture.particles} tracks, and has none of others"
-        )
-    if frames <= architecture.frames:
-        return
-    longer = f"{measurements}: has {frames} frames, more than the {architecture.frames} that {model}"
-    if getattr(architecture, "time_embedding", None) == LEARNED:
-        raise InputError(f"{longer} learned an embedding of")
-    if not extrapolate:
-        raise InputError(f"{longer} was trained on; --extrapolate tracks them all the same")
 
 
 if __name__ == "__main__":

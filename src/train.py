@@ -13,6 +13,7 @@ from command_line import (
     ArgumentParser,
     InputError,
     existing_directory,
+    fraction,
     non_negative_float,
     non_negative_int,
     output_file,
@@ -245,14 +246,6 @@ def keep_own(flags) -> None:
 def batches(text: str) -> int | str:
     """Parse a positive integer or the word unlimited."""
     return UNLIMITED if text == UNLIMITED else positive_int(text)
-
-
-def fraction(text: str) -> float:
-    """Parse a number in 0…1."""
-    value = non_negative_float(text)
-    if value > 1:
-        raise InputError(f"{text!r} is not a fraction")
-    return value
 
 
 if __name__ == "__main__":

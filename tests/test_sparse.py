@@ -85,9 +85,9 @@ def test_all_histories_and_those_that_matter_lead_to_the_same_hypotheses(
 
 @pytest.mark.usefixtures("no_scene_is_small")
 def test_windows_of_ten_tracks_have_the_optimum_of_the_integer_program():
-    measurements, initial, model = many(3, 4, 10, 8.0)
+    measurements, initial, model = many(50, 4, 10, 8.0)
     found = solved(measurements, initial, 3, model)
-    for b in range(3):
+    for b in range(50):
         costs = integer_program.history_costs(measurements[b], initial[b], 1.5, 3.0, 0.1)
         cost, detection = integer_program.solve(costs)
         np.testing.assert_allclose(found.cost[b], cost, rtol=1e-9)
@@ -97,10 +97,10 @@ def test_windows_of_ten_tracks_have_the_optimum_of_the_integer_program():
 
 @pytest.mark.parametrize("spread", [10.0, 40.0])
 def test_one_frame_at_a_time_is_a_linear_assignment(spread):
-    measurements, initial, model = many(10, 30, 50, spread)
+    measurements, initial, model = many(50, 30, 50, spread)
     found = solved(measurements, initial, 1, model)
     riccati = model.riccati(30)
-    for b in range(10):
+    for b in range(50):
         position, velocity = initial[b], np.zeros((50, 2))
         for t in range(1, 30):
             innovation = measurements[b, t] - (position + velocity)[:, None]

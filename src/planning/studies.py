@@ -346,7 +346,8 @@ def _add_model(config: dict, path: str, method: Method, settings: dict, scene: d
     name += differences(training, {key: v for key, v in method.training_options.items() if key not in told})
     jobs.models[name] = training | sizes | {"seed": config["seed"]}
     jobs.training_set_of[name] = data_name
-    jobs.method_of[name] = method.name
+    # Methods may share models, and a tracker may be called as its model.
+    jobs.method_of.setdefault(name, method.name)
     return name
 
 

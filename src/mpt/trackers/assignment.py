@@ -22,6 +22,7 @@ Of a window of w frames there are, with histories numbered as in mpt.enumeration
 """
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from mpt.compiled import compiled
 from mpt.trackers import enumeration
@@ -31,13 +32,13 @@ _NOTHING = np.full(3, -1)
 
 
 def decide(
-    measurements, initial, lookback, precision, gain, detection, margin, cost, windows, gap, limit
+    measurements, initial, lookback, precision, gain, detection, margin, cost, windows, gap, kept, limit
 ) -> None:
     """Decide every frame of every sequence, as enumeration.decide does.
 
-    margin may be None. Out, too: gap (B, T), from frame 1 on: the cost of the best hypothesis known of the
-    window in which the frame was decided, or of the window that ends there if windows are asked for, less the
-    lower bound of all; 0 where it is proven to be the best.
+    margin may be None, and must be where pairs are left out (kept). Out, too: gap (B, T), from frame 1 on:
+    the cost of the best hypothesis known of the window in which the frame was decided, or of the window that
+    ends there if windows are asked for, less the lower bound of all; 0 where it is proven to be the best.
     limit: how many nodes of the search are visited for a window at most.
     """
     B, T, N, _ = measurements.shape
@@ -58,10 +59,15 @@ def decide(
             histories = N ** (min(t, lookback) - 1)
             costs = extended[: N * N * histories].reshape(N, N, histories)
             enumeration.extend(b, t, tracks, histories, measurements, precision, state, costs)
-            path, price = np.vstack([path, own]), np.vstack([price, np.zeros(N)])
+            newest = own
+            if len(kept):
+                enumeration.forbid(kept[b, t], histories, costs)
+                newest = linear_sum_assignment(~kept[b, t])[1]
+            path, price = np.vstack([path, newest]), np.vstack([price, np.zeros(N)])
             by_history = costs.reshape(N, -1)
             begin = max(t - lookback + 1, 1)
-            twin = _twins(initial[b]) if begin == 1 else nobody
+            # Tracks that may have different detections do not cost alike.
+            twin = _twins(initial[b]) if begin == 1 and not len(kept) else nobody
             cost[b], bound = _solve(by_history, path, price, _NOTHING, twin, offset, cheapest, limit)
             if not np.isfinite(cost[b]):
                 break

@@ -63,6 +63,7 @@ def decide(
     margin,
     cost,
     windows,
+    kept,
 ):
     """Decide every frame of every sequence.
 
@@ -71,6 +72,7 @@ def decide(
     lookback: K, from 1 to T - 1.
     permutation and digit (N!, N), history (N, N!^(K - 1)): the tables above.
     precision (T,): 1 / S; gain (T, 2): K of position and velocity.
+    kept (B, T, N, N): which detections (last) each track may have, or (0, T, N, N) where it may have all.
 
     Out, as in mht.Decisions: detection and margin (B, T, N), both from frame 1 on; cost (B,). And windows
     (B, T, K, N) int16, or (0, T, K, N) if they are not asked for: in frame t the best hypothesis at t, as its
@@ -99,6 +101,8 @@ def decide(
         histories, hypotheses = np.int64(1), np.int64(1)
         for t in range(1, T):
             extend(b, t, tracks, histories, measurements, precision, state, extended)
+            if len(kept):
+                forbid(kept[b, t], histories, extended)
             _add_tracks(tracks, hypotheses, digit, history, extended, total)
             if len(windows):
                 _note_window(b, t, tracks, lookback, permutation, total, least, latest, margins, windows)
@@ -156,6 +160,16 @@ def extend(b, t, tracks, histories, measurements, precision, state, extended):
                 x = measured_x - state[i, 0, h]
                 y = measured_y - state[i, 1, h]
                 extended[i, d, h] = state[i, 4, h] + (x * x + y * y) * weight
+
+
+@compiled
+def forbid(kept, histories, extended):
+    """Make every history cost infinity in which the newest detection is not one that the track may have."""
+    N = len(kept)
+    for i in range(N):
+        for d in range(N):
+            if not kept[i, (i + d) % N]:
+                extended[i, d, :histories] = np.inf
 
 
 @compiled

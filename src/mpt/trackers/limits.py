@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from math import lgamma, log
 
 SOLVERS = ("enumerate", "refilter", "assignment")
+# Those that can leave pairs of track and detection out.
+KEEPING_SOLVERS = ("enumerate", "assignment")
 PROCESS_NOISE_MODELS = ("position", "literal", "velocity")
 # Numbers that are held at a time: costs of hypotheses, costs of histories, association sequences.
 LARGEST_ENUMERATION = 2**26

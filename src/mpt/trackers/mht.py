@@ -74,6 +74,7 @@ def track(
     threads: int = 1,
     windows: bool = False,
     experiments: np.ndarray | None = None,
+    kept: np.ndarray | None = None,
 ) -> Decisions:
     """Track N particles through B sequences.
 
@@ -88,6 +89,8 @@ def track(
     threads: how many sequences are tracked at a time.
     windows: whether to keep the best hypothesis of every frame, for the online estimate.
     experiments (B,): the numbers by which errors name the sequences; 0 … B − 1 if not given.
+    kept (B, T, N, N) bool: which detections (last) each track may have; all if not given. Some permutation
+        must be among them in every frame from 1 on. Without margins, and not for refilter.
 
     Raises InputError if a number is not finite, naming experiment and frame, or if there are too many
     hypotheses for the solver; ValueError if shapes do not fit.
@@ -102,6 +105,7 @@ def track(
         node_limit=node_limit,
         windows=windows,
         experiments=experiments,
+        kept=kept,
     )
     edges = np.linspace(0, len(measurements), min(threads, len(measurements)) + 1).astype(int)
     parts = [slice(begin, end) for begin, end in pairwise(edges)]
@@ -134,6 +138,7 @@ class Kernel:
         node_limit: int = NODE_LIMIT,
         windows: bool = False,
         experiments: np.ndarray | None = None,
+        kept: np.ndarray | None = None,
     ):
         """Check the arguments and make room for the decisions."""
         # The kernels are compiled for one kind of array only.
@@ -148,6 +153,11 @@ class Kernel:
             fault = limits.histories(settings, scene)
         if fault is not None:
             raise InputError(fault)
+        if kept is not None and (margins or solver == "refilter" or kept.shape != (B, T, N, N)):
+            raise ValueError(
+                f"pairs {kept.shape} are kept without margins, not for refilter, of {(B, T, N, N)}"
+            )
+        self._kept = None if kept is None else np.require(kept, bool, ["C", "W"])
         K = min(lookback, T - 1)
         self._margins, self._windows = margins, windows
         self._decisions = Decisions(
@@ -168,7 +178,9 @@ class Kernel:
         detection, cost, margin, gap, windows = (None if a is None else a[part] for a in self._decisions)
         if self._solve is not None:
             scenes = (a[part] for a in self._scenes)
-            self._solve(*scenes, detection, margin, cost, windows, gap)
+            T, N = self._scenes[0].shape[1:3]
+            kept = np.empty((0, T, N, N), bool) if self._kept is None else self._kept[part]
+            self._solve(*scenes, detection, margin, cost, windows, gap, kept)
         assert detection is not None
         return detection
 
@@ -187,24 +199,27 @@ class Kernel:
 
 
 def _solver(solver: str, particles: int, lookback: int, weights: tuple, node_limit: int) -> Callable:
-    """Return solve(measurements, initial, detection, margin, cost, windows, gap)."""
+    """Return solve(measurements, initial, detection, margin, cost, windows, gap, kept)."""
     if solver == "assignment":
         few = particles <= DENSE_TRACKS and particles ** (lookback + 1) <= DENSE_HISTORIES
         capacity = limits.LARGEST_ASSIGNMENT // (lookback + 2)
 
-        def solve(measurements, initial, detection, margin, cost, windows, gap):
+        def solve(measurements, initial, detection, margin, cost, windows, gap, kept):
             given = measurements, initial, lookback, *weights
             if few or margin is not None:
-                assignment.decide(*given, detection, margin, cost, windows, gap, node_limit)
+                assignment.decide(*given, detection, margin, cost, windows, gap, kept, node_limit)
             else:
-                sparse.decide(*given, detection, cost, windows, gap, node_limit, capacity)
+                sparse.decide(*given, detection, cost, windows, gap, kept, node_limit, capacity)
 
     else:
-        kernel = {"enumerate": enumeration.decide, "refilter": enumeration.decide_refiltered}[solver]
         tables = enumeration.window_tables(particles, lookback)
 
-        def solve(measurements, initial, detection, margin, cost, windows, gap):
-            kernel(measurements, initial, *tables, *weights, detection, margin, cost, windows)
+        def solve(measurements, initial, detection, margin, cost, windows, gap, kept):
+            scene = measurements, initial, *tables, *weights
+            if solver == "refilter":
+                enumeration.decide_refiltered(*scene, detection, margin, cost, windows)
+            else:
+                enumeration.decide(*scene, detection, margin, cost, windows, kept)
 
     return solve
 

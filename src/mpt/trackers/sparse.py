@@ -19,6 +19,7 @@ Of a window of w frames there are:
     path (w, N): the detection of each track in each frame, of the best hypothesis known;
     price (w, N): the price of each detection in each frame;
     frames: the detections' coordinates x and y (w, N) each, the innovations' precision (w,), the gain (w, 2);
+    may: which detections (last) each track may have (w, N, N), or (0, N, N) where it may have all;
     listed: the histories of all lists, their detections (H, w), costs (H,) and what is paid for them (H,);
         those of track i from number begin[i] to end[i];
     label (N + w N,): the cluster of each track, then of each detection of each frame, as a number below N +
@@ -41,11 +42,14 @@ _NODES = 256
 
 
 @compiled
-def decide(measurements, initial, lookback, precision, gain, detection, cost, windows, gap, limit, capacity):
+def decide(
+    measurements, initial, lookback, precision, gain, detection, cost, windows, gap, kept, limit, capacity
+):
     """Decide every frame of every sequence.
 
     measurements (B, T, N, 2), initial (B, N, 2): float64, lengths, finite.
     lookback: K, from 1 to T - 1. precision (T,): 1 / S; gain (T, 2): K of position and velocity.
+    kept (B, T, N, N): which detections (last) each track may have, or (0, T, N, N) where it may have all.
     limit: how many nodes of histories and hypotheses are visited for a window at most.
     capacity: how many histories are listed at a time at most.
 
@@ -64,17 +68,21 @@ def decide(measurements, initial, lookback, precision, gain, detection, cost, wi
         ending = np.zeros(T)
         twin = _twins(initial[b])
         nobody = np.full((2, N), -1)
+        may = np.empty((0, N, N), np.bool_)
         for t in range(1, T):
             begin = max(t - lookback + 1, 1)
             x = np.ascontiguousarray(measurements[b, begin : t + 1, :, 0])
             y = np.ascontiguousarray(measurements[b, begin : t + 1, :, 1])
             frames = (x, y, precision[begin : t + 1], gain[begin : t + 1])
-            path, price = _with_newest(root, path, price, frames)
+            if len(kept):
+                may = np.ascontiguousarray(kept[b, begin : t + 1])
+            path, price = _with_newest(root, path, price, frames, may)
             if len(path) == 0:
                 cost[b] = np.inf
                 break
-            alike = twin if begin == 1 else nobody
-            cost[b], bound = _solve(root, path, price, frames, alike, limit, capacity)
+            # Tracks that may have different detections do not cost alike.
+            alike = twin if begin == 1 and not len(kept) else nobody
+            cost[b], bound = _solve(root, path, price, frames, may, alike, limit, capacity)
             if not np.isfinite(cost[b]):
                 break
             decided = 0
@@ -148,7 +156,7 @@ def _total(costs):
 
 
 @compiled
-def _with_newest(root, path, price, frames):
+def _with_newest(root, path, price, frames, may):
     """Add the newest frame to path and price, by the least cost if the frames before are as in path.
 
     Both are empty if all that costs overflow.
@@ -164,6 +172,8 @@ def _with_newest(root, path, price, frames):
             apart_x = x[newest, j] - (state[0] + state[2])
             apart_y = y[newest, j] - (state[1] + state[3])
             distance[i, j] = (apart_x * apart_x + apart_y * apart_y) * precision[newest]
+            if len(may) and not may[newest, i, j]:
+                distance[i, j] = np.inf
     longer, prices = np.empty((newest + 1, N), np.int64), np.empty((newest + 1, N))
     longer[:newest], prices[:newest] = path, price
     if not _assign(distance, longer[newest], prices[newest]):
@@ -222,7 +232,7 @@ def _assign(cost, columns, prices):
 
 
 @compiled
-def _solve(root, path, price, frames, twin, limit, capacity):
+def _solve(root, path, price, frames, may, twin, limit, capacity):
     """Make path the best hypothesis, starting from it and from these prices.
 
     Returns its cost and the lower bound, the same if it is proven. Ties go to the lexicographically first.
@@ -248,6 +258,7 @@ def _solve(root, path, price, frames, twin, limit, capacity):
                 costs,
                 price,
                 frames,
+                may,
                 reach,
                 True,
                 listed,
@@ -271,6 +282,7 @@ def _solve(root, path, price, frames, twin, limit, capacity):
                 costs,
                 price,
                 frames,
+                may,
                 reach,
                 False,
                 listed,
@@ -309,7 +321,9 @@ def _solve(root, path, price, frames, twin, limit, capacity):
 
 
 @compiled
-def _list_all(root, path, costs, price, frames, reach, own, listed, begin, end, cheapest, limit, capacity):
+def _list_all(
+    root, path, costs, price, frames, may, reach, own, listed, begin, end, cheapest, limit, capacity
+):
     """List each track's histories within its reach; those of tracks whose end is not negative are kept.
 
     own: whether the tracks' histories in path are listed in any case. Returns the lists and the number of
@@ -330,7 +344,7 @@ def _list_all(root, path, costs, price, frames, reach, own, listed, begin, end, 
             paid += price[k, path[k, i]]
         begin[i] = used
         listed, used, cheapest[i], visited = _list_histories(
-            root[i], price, frames, paid, reach[i], own, listed, used, limit - nodes, capacity
+            i, root[i], price, frames, may, paid, reach[i], own, listed, used, limit - nodes, capacity
         )
         end[i] = used
         nodes += visited
@@ -340,8 +354,8 @@ def _list_all(root, path, costs, price, frames, reach, own, listed, begin, end, 
 
 
 @compiled
-def _list_histories(root, price, frames, paid, reach, own, listed, used, limit, capacity):
-    """Append the histories of a track within reach of the cheapest, by what is paid for them.
+def _list_histories(i, root, price, frames, may, paid, reach, own, listed, used, limit, capacity):
+    """Append the histories of track i within reach of the cheapest, by what is paid for them.
 
     paid: for a history that is known. own: whether the reach goes as far as that one.
     Returns the lists, their length, what is paid for the cheapest, and the number of nodes.
@@ -373,7 +387,7 @@ def _list_histories(root, price, frames, paid, reach, own, listed, used, limit, 
             distance = (apart_x * apart_x + apart_y * apart_y) * precision[k]
             cost = here[4] + distance
             payable = here[5] + distance + price[k, j]
-            if payable <= allowed:
+            if payable <= allowed and (len(may) == 0 or may[k, i, j]):
                 break
             j += 1
         if j == N:
@@ -407,18 +421,18 @@ def _list_histories(root, price, frames, paid, reach, own, listed, used, limit, 
         charged[used] = payable
         used += 1
     # Those listed before a cheaper one was found may be too dear.
-    kept = first
+    last = first
     furthest = max(cheapest + reach, known)
     for h in range(first, used):
         if charged[h] <= furthest:
-            detections[kept], costs[kept], charged[kept] = detections[h], costs[h], charged[h]
-            kept += 1
-    if kept > first + 1:
-        order = first + np.argsort(charged[first:kept])
-        detections[first:kept] = detections[order]
-        costs[first:kept] = costs[order]
-        charged[first:kept] = charged[order]
-    return (detections, costs, charged), kept, cheapest, nodes
+            detections[last], costs[last], charged[last] = detections[h], costs[h], charged[h]
+            last += 1
+    if last > first + 1:
+        order = first + np.argsort(charged[first:last])
+        detections[first:last] = detections[order]
+        costs[first:last] = costs[order]
+        charged[first:last] = charged[order]
+    return (detections, costs, charged), last, cheapest, nodes
 
 
 @compiled

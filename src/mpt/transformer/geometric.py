@@ -460,6 +460,19 @@ class Transformer(Network):
         """Return the state of tracking measurements of this shape (R, B, T, N, 2), frame by frame."""
         return _PointingDecoding(self, shape)
 
+    def associate(self, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
+        """Return the probability (R, B, T, N, N) that in each frame a detection (last) is a track's.
+
+        measurements (R, B, T, N, 2), initial (R, B, N, 2), tracked as by track: in closed loop, by the past
+        alone unless the encoder sees the whole. A track's probability is what the pointers weigh the frame's
+        detections with, made to sum to 1 over them; at frame 0, which is not associated, all are equal.
+        Raises InputError as track does.
+        """
+        network = self.resolving(measurements, initial)
+        decoding = _AssociatingDecoding(network, measurements.shape)
+        network.follow(measurements, initial, decoding=decoding)
+        return decoding.probability
+
     @staticmethod
     def _frames(positions: torch.Tensor, first: int) -> torch.Tensor:
         frames, particles = positions.shape[2:4]
@@ -479,6 +492,29 @@ class _PointingDecoding(IncrementalDecoding):
     def positions_after(self, outputs: torch.Tensor, frame: int) -> torch.Tensor:
         x, here = self.decode(outputs, frame)
         return self.network.pointer(x, here, *self.seen(self._pointer, frame))[0]
+
+
+class _AssociatingDecoding(_PointingDecoding):
+    """Also notes the probability (R, B, T, N, N) that a detection is a track's."""
+
+    def __init__(self, network: Transformer, shape: torch.Size):
+        super().__init__(network, shape)
+        particles = shape[3]
+        self.probability = network.length_scale.new_full((*shape[:4], particles), 1 / particles)
+
+    def positions_after(self, outputs: torch.Tensor, frame: int) -> torch.Tensor:
+        x, here = self.decode(outputs, frame)
+        keys, values = self.seen(self._pointer, frame)
+        # What was seen begins at this frame.
+        begin = max(0, frame + 1 - self.size.encoder_lookback)
+        owners = values.new_zeros(*values.shape[:2], self._particles)
+        of_frame = slice((frame - begin) * self._particles, (frame + 1 - begin) * self._particles)
+        owners[:, of_frame] = torch.eye(self._particles, dtype=values.dtype, device=values.device)
+        positions, weights = self.network.pointer(x, here, keys, torch.cat([values, owners], -1))
+        # Where a pointer looks at none of them, all are equal.
+        weights = weights.clamp(min=torch.finfo(weights.dtype).tiny)
+        self.probability[:, :, frame] = weights / weights.sum(-1, keepdim=True)
+        return positions
 
 
 def _extend(content: torch.Tensor, geometry: torch.Tensor) -> torch.Tensor:

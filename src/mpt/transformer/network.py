@@ -16,7 +16,7 @@ All parameters have a leading axis of replicates R: independent networks that ru
 import copy
 import math
 from dataclasses import KW_ONLY, asdict, dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -237,10 +237,14 @@ class Network(nn.Module):
         As follow, but scenes that reach far are tracked in float64. Raises InputError if that is not precise
         enough.
         """
-        network = self
-        if self.length_scale.dtype == torch.float32 and is_far(self, measurements, initial):
-            network = copy.deepcopy(self).double()
+        network = self.resolving(measurements, initial)
         return network.follow(measurements, initial, frames_at_a_time, truth)
+
+    def resolving(self, measurements: torch.Tensor, initial: torch.Tensor) -> Self:
+        """Return this network, or where the scene reaches far the same in float64. Raises as track does."""
+        if self.length_scale.dtype == torch.float32 and is_far(self, measurements, initial):
+            return copy.deepcopy(self).double()
+        return self
 
     @torch.inference_mode()
     def follow(
@@ -249,6 +253,7 @@ class Network(nn.Module):
         initial: torch.Tensor,
         frames_at_a_time: int | None = None,
         truth: torch.Tensor | None = None,
+        decoding: "IncrementalDecoding | None" = None,
     ) -> torch.Tensor:
         """Return the tracks (R, B, T, N, 2) in the network's own precision.
 
@@ -257,7 +262,7 @@ class Network(nn.Module):
 
         Detections are encoded so many frames at a time: 1 where frames come one by one; by default a few,
         which is faster and, but for rounding, the same. A network that sees the whole sequence encodes all at
-        once.
+        once. decoding: the state to begin with, if it is another than what the method of that name returns.
         """
         size, frames = self.architecture, measurements.shape[2]
         if size.encoder_sees == WHOLE:
@@ -266,7 +271,7 @@ class Network(nn.Module):
             frames_at_a_time = _frames_to_encode(size.encoder_lookback, measurements.shape[3])
         frame = self.frame_of_reference(initial)
         measurements = frame.inward(measurements)
-        decoding = self.decoding(measurements.shape)
+        decoding = decoding or self.decoding(measurements.shape)
         fed_back = outputs = torch.empty_like(measurements)
         outputs[:, :, 0] = frame.inward(initial[:, :, None])[:, :, 0]
         if truth is not None:
