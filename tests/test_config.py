@@ -251,6 +251,21 @@ def test_a_network_is_trained_on_other_numbers_of_particles_if_it_can_track_them
     assert "an embedding of each of 5 tracks cannot track 20 particles" in line
 
 
+@pytest.mark.parametrize("order", [("geometric", "hybrid"), ("hybrid", "geometric")])
+def test_the_hybrid_tracks_with_the_model_of_the_geometric_network(config, order):
+    study = config["studies"]["figure_2a"]
+    network = study["trackers"][3]
+    entries = {"geometric": network, "hybrid": {**network, "method": "hybrid", "lookback": [1, 2]}}
+    study["trackers"] = [entries[name] for name in order]
+    jobs = plan(config | {"studies": {"figure_2a": study}, "operation_counts": {}})
+    noises = len(study["datasets"]["measurement_noise"])
+    assert len(jobs.models) == len(jobs.training_sets) == noises
+    methods_of = [jobs.method_of[tracker] for tracker in jobs.model_of]
+    assert (methods_of.count("geometric"), methods_of.count("hybrid")) == (noises, 2 * noises)
+    for tracker, model in jobs.model_of.items():
+        assert (jobs.method_of[tracker] == "geometric") == (tracker == model)
+
+
 def test_what_is_said_of_a_key_of_any_length_is_a_line(config):
     config["test_experiments"][1] = {"fr" + "9" * 5000: 12}
     (line, *_) = problems(config, SCHEMA)
@@ -316,12 +331,8 @@ def test_schema_and_defaults_have_the_same_keys(config):
 
 def test_a_tracker_may_set_the_options_of_its_method_and_no_others(config):
     for name, method in methods(config).items():
-        tracker = next(
-            each
-            for study in config["studies"].values()
-            for each in study["trackers"]
-            if each["method"] == name
-        )
+        in_studies = (each for study in config["studies"].values() for each in study["trackers"])
+        tracker = next((each for each in in_studies if each["method"] == name), {"method": name})
         for key in {option for other in methods(config).values() for option in other.defaults}:
             changed = copy.deepcopy(config)
             changed["claims"], changed["readings"] = {}, NO_READINGS

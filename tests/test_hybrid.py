@@ -235,10 +235,14 @@ def test_probabilities_are_the_pointers_weights_of_the_frame(sees, lookback, par
     assert (found[:, :, 0] == 1 / particles).all()
     frame = network.frame_of_reference(start)
     y = frame.inward(network.track(z, start))
+    # A column for each detection of each frame.
+    owners = torch.eye(FRAMES * particles, dtype=z.dtype).view(FRAMES, particles, -1)
+    with torch.no_grad():
+        _, weights = network.positions_and_owners(
+            frame.inward(z), y[:, :, :-1], owners.expand(*z.shape[:2], *owners.shape)
+        )
+    weights = weights.unflatten(-1, (FRAMES, particles))
     for t in range(1, FRAMES):
-        owners = torch.zeros(*z.shape[:-1], particles, dtype=z.dtype)
-        owners[:, :, t] = torch.eye(particles)
-        with torch.no_grad():
-            _, weights = network.positions_and_owners(frame.inward(z), y[:, :, :-1], owners)
-        expected = weights[:, :, t - 1] / weights[:, :, t - 1].sum(-1, keepdim=True)
-        assert found[:, :, t].numpy() == pytest.approx(expected.numpy(), abs=1e-9)
+        expected = weights[:, :, t - 1, :, t]
+        expected = (expected / expected.sum(-1, keepdim=True)).numpy()
+        assert found[:, :, t].numpy() == pytest.approx(expected, abs=1e-9)
