@@ -480,7 +480,7 @@ def test_a_tracker_without_the_varied_key_is_level(config):
 def test_texts_call_a_method_by_its_label_without_subscript_and_options(config):
     words = {name: method.word for name, method in plan(config).methods.items()}
     named = {"mht": "MHT", "bayes": "Bayes", "plain": "transformer", "geometric": "geometric"}
-    assert words == named | {"control": "control"}
+    assert words == named | {"control": "control", "hybrid": "hybrid"}
 
 
 def test_every_profile_looks_at_config_files_alike():
