@@ -2,8 +2,9 @@
 
 
 def beyond_files(wildcards) -> list[str]:
-    """Return the figures and tables of these studies, and the verdicts on the claims about them."""
+    """Return the figures of these studies, what their trackers cost, and the verdicts on the claims about them."""
     studies = [study for study in PLAN.curves if category(study) == BEYOND]
     if not studies:
         refuse(["studies: all are the paper's; lay studies/beyond.yaml over the config by --configfile"])
-    return expand("results/figures/{study}.{format}", study=studies, format=FORMATS) + claims_files()
+    drawn = expand("results/{what}/{study}.{format}", what=["figures", "costs"], study=studies, format=FORMATS)
+    return drawn + claims_files()

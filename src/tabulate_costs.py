@@ -1,8 +1,8 @@
 """Tabulate what trackers cost beside how well they track: processor seconds, links left out, links added.
 
-To the table of a figure of scores come three rows a point, each a mean over its test sequences, of the
-trackers whose log tells them. Links left out are steps of a track that end without a detection; links added
-are those of trajectories that a linker begins later, which no track follows.
+To the table of a figure of scores come three rows a point, each a mean over its test sequences and
+trainings, of the trackers whose log tells them. Links left out are steps of a track that end without a
+detection; links added are those of trajectories that a linker begins later, which no track follows.
 """
 
 import re
@@ -30,9 +30,10 @@ def main() -> None:
     add(
         "--logs",
         type=existing_directory,
+        nargs="+",
         required=True,
         metavar="DIR",
-        help="the trackers': TRACKER/DATASET.log",
+        help="where the trackers' are: TRACKER/DATASET.log",
     )
     add_table_flags(parser)
     arguments = parser.parse_args()
@@ -40,7 +41,7 @@ def main() -> None:
     write_csv(arguments.output, arguments.csv)
 
 
-def tabulate_costs(*, table: Path, logs: Path, output: Path) -> None:
+def tabulate_costs(*, table: Path, logs: Sequence[Path], output: Path) -> None:
     """Write the table of curves with its costs; a figure draws the seconds of them.
 
     Raises InputError if no tracker's log tells what it took.
@@ -53,25 +54,28 @@ def tabulate_costs(*, table: Path, logs: Path, output: Path) -> None:
     points = [row for row in rows if row["score"] == parameters["columns"][0] and row["tracker"]]
     found = []
     for point in points:
-        log = logs / point["tracker"] / f"{point['dataset']}.log"
-        for name, cost in zip(COSTS, read_costs(log, point["experiments"]), strict=False):
-            found.append(point | {"score": name, **_exactly(cost)})
+        # A log is of all trainings of a tracker together.
+        sequences = point["experiments"] * point["replicates"]
+        for directory in logs:
+            log = directory / point["tracker"] / f"{point['dataset']}.log"
+            for name, cost in zip(COSTS, read_costs(log, sequences), strict=False):
+                found.append(point | {"score": name, **_exactly(cost)})
     if not found:
-        raise InputError(f"{logs}: no log of a tracker in {table} says what it took")
+        raise InputError(f"{', '.join(map(str, logs))}: no log of a tracker in {table} says what it took")
     rows = sorted(rows + found, key=lambda row: (row["score"], row["curve"], row["x"]))
     parameters = parameters | {"columns": [*parameters["columns"], COSTS[0]]}
     with TableWriter(output, CURVES, parameters) as writer:
         writer.write(columns_of(rows))
 
 
-def read_costs(log: Path, experiments: int) -> tuple[float, ...]:
+def read_costs(log: Path, sequences: int) -> tuple[float, ...]:
     """Return the costs of COSTS a sequence that a log tells; none if it tells none.
 
     A tracker that does not say how many links it leaves out takes one detection a track in every frame.
     """
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     told = TOLD.search(text)
-    return tuple(float(number or 0) / experiments for number in told.groups()) if told else ()
+    return tuple(float(number or 0) / sequences for number in told.groups()) if told else ()
 
 
 def columns_of(rows: Sequence[Mapping]) -> dict[str, np.ndarray]:

@@ -25,6 +25,7 @@ from mpt.tables.dataset import (
 )
 from mpt.tables.tracks import TrackWriter
 from mpt.transformer.networks import name_of
+from processor_time import processor_time_logged
 from trained_trackers import add_model_flags, load_trained
 
 OUTPUTS, TRUE_POSITIONS = "outputs", "truth"
@@ -42,7 +43,9 @@ def main() -> None:
         help="what the decoder is given of frames before: its outputs or, a leak, the truth; default outputs",
     )
     add("--truth", type=existing_file, help="truth.parquet of the dataset, to be fed back")
-    track(**vars(parser.parse_args()))
+    arguments = parser.parse_args()
+    with processor_time_logged():
+        track(**vars(arguments))
 
 
 def track(

@@ -9,24 +9,25 @@ from mpt.tables.curves import CURVES
 from mpt.tables.files import TableReader, TableWriter
 
 SEQUENCES = 20
-POINTS = {"linker": "others", "mht": "MHT", "frozen": "frozen"}
+POINTS = {"linker": "others", "mht": "MHT", "frozen": "frozen", "plain": "transformer"}
+TRAININGS = 5
 
 
 @pytest.fixture
 def table(tmp_path):
-    """Return a table of curves: three trackers at one x, by one score."""
+    """Return a table of curves: four trackers at one x, by one score."""
     rows = {
-        "score": ["jaccard"] * 3,
-        "curve": [0, 1, 2],
-        "x": [3.0] * 3,
+        "score": ["jaccard"] * 4,
+        "curve": [0, 1, 2, 3],
+        "x": [3.0] * 4,
         "label": list(POINTS.values()),
         "method": list(POINTS),
-        "dataset": ["T50_sigma3"] * 3,
+        "dataset": ["T50_sigma3"] * 4,
         "tracker": list(POINTS),
-        "replicates": [1] * 3,
-        "experiments": [SEQUENCES] * 3,
-        **{name: [0.5, 0.75, 0.25] for name in ("mean", "low", "high", "median")},
-        "sequence_half_width": [0.125] * 3,
+        "replicates": [1, 1, 1, TRAININGS],
+        "experiments": [SEQUENCES] * 4,
+        **{name: [0.5, 0.75, 0.25, 0.625] for name in ("mean", "low", "high", "median")},
+        "sequence_half_width": [0.125] * 4,
     }
     path = tmp_path / "peers.parquet"
     with TableWriter(path, CURVES, {"columns": ["jaccard"], "laws": {}}) as writer:
@@ -56,19 +57,25 @@ def test_costs_are_those_of_a_sequence(table, tmp_path):
     )
     told(logs, "mht", "python src/track_mht.py\ntracked in 0.500000 processor seconds\n")
     told(logs, "frozen", "started in 0.1 s\n")
+    trained = tmp_path / "trained"
+    told(trained, "plain", "tracked in 4.000000 processor seconds\n")
     output = tmp_path / "costs.parquet"
-    tabulate_costs.tabulate_costs(table=table, logs=logs, output=output)
+    tabulate_costs.tabulate_costs(table=table, logs=[logs, trained], output=output)
     found = pd.read_parquet(output).set_index(["score", "tracker"])["mean"].to_dict()
     assert found == {
         ("jaccard", "linker"): 0.5,
         ("jaccard", "mht"): 0.75,
         ("jaccard", "frozen"): 0.25,
+        ("jaccard", "plain"): 0.625,
         ("seconds", "linker"): 3.0 / SEQUENCES,
         ("seconds", "mht"): 0.5 / SEQUENCES,
+        ("seconds", "plain"): 4.0 / (SEQUENCES * TRAININGS),
         ("links_left_out", "linker"): 5 / SEQUENCES,
         ("links_left_out", "mht"): 0.0,
+        ("links_left_out", "plain"): 0.0,
         ("links_added", "linker"): 10 / SEQUENCES,
         ("links_added", "mht"): 0.0,
+        ("links_added", "plain"): 0.0,
     }
     with TableReader(output, CURVES) as reader:
         assert reader.parameters["columns"] == ["jaccard", "seconds"]
@@ -76,5 +83,6 @@ def test_costs_are_those_of_a_sequence(table, tmp_path):
 
 def test_a_table_of_which_no_log_tells_is_refused(table, tmp_path):
     (tmp_path / "logs").mkdir()
+    logs, output = [tmp_path / "logs"], tmp_path / "costs.parquet"
     with pytest.raises(InputError, match=r"logs: no log of a tracker in .*peers\.parquet says what it took"):
-        tabulate_costs.tabulate_costs(table=table, logs=tmp_path / "logs", output=tmp_path / "costs.parquet")
+        tabulate_costs.tabulate_costs(table=table, logs=logs, output=output)
