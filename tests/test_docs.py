@@ -297,6 +297,28 @@ def test_what_is_said_of_choices_was_found():
         f"and a common or a measured start ({by_jaccard[starts[0]]} each)",
         f"a network that yields positions turns most ({by_error[network]}), "
         f"then closed loop on the past ({by_error[past]})",
+
+
+def test_what_is_said_of_a_gpu_was_measured():
+    text = " ".join((PROJECT / "docs/machines.md").read_text(encoding="utf-8").split())
+    found = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/gpu.csv")}
+
+    networks = ("plain", "geometric")
+    units = ("on the device [s]", "[processor s]")
+    plain, geometric = (
+        [found[f"{name}, T = 150, i = 1: an epoch {unit}"] for unit in units] for name in networks
+    )
+    faster = [found[f"{name}, T = 150, i = 30: times as fast"] for name in networks]
+    many, five = (f"plain, {number} trainings" for number in (1280, 5))
+    speed = [found[f"{trainings}: sequences of an epoch [1/s]"] for trainings in (many, five)]
+    change = max(found[f"{name}, bfloat16: position error, relative difference"] for name in networks)
+    told = [
+        f"takes {plain[0]:.2f} s ({plain[1]:.2f} s of one core)",
+        f"of the geometric one {geometric[0]:.1f} s ({geometric[1]:.1f} s)",
+        f"{faster[0]:.1f} (plain) and {faster[1]:.1f} (geometric) times as fast",
+        f"1,280 of the plain network learn from {speed[0]:,.0f} sequences a second",
+        f"in {found[f'{many}: peak memory [MiB]'] / 1024:.1f} GiB; five learn from {speed[1]:.0f}",
+        f"changes the position error by at most {100 * change:.1f} %",
     ]
     assert [words for words in told if words not in text] == []
 
