@@ -315,6 +315,17 @@ def test_the_transformer_beats_the_mht_only_where_it_is_said_to(claim):
     assert not any(claim in row["position_error_claims"].split() for row in found)
 
 
+def test_what_is_said_of_other_numbers_of_particles_was_measured():
+    text = " ".join((PROJECT / "docs/networks.md").read_text(encoding="utf-8").split())
+    rows = reference("benchmarks/transformer.csv")
+    found = {row["quantity"]: float(row["value"]) for row in rows if row["row"] == "other_numbers"}
+    error, jaccard = (
+        found[f"20 particles: {score} MHT K = 1"] for score in ("position error /", "Jaccard −")
+    )
+    assert f"error is {error:.3f} times that of the MHT" in text
+    assert f"coefficient is {jaccard:.4f} above" in text
+
+
 def test_what_is_said_of_a_gpu_was_measured():
     text = " ".join((PROJECT / "docs/machines.md").read_text(encoding="utf-8").split())
     found = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/gpu.csv")}
