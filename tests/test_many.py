@@ -21,7 +21,6 @@ from workflow import jobs, snakemake, written
 PROJECT = Path(__file__).parents[1]
 SCHEMA = PROJECT / "schemas/config.schema.yaml"
 BEYOND = PROJECT / "studies/beyond.yaml"
-HOLDS_HISTORIES = "mpt.trackers.limits.hypotheses"
 
 
 def read(*overlays) -> dict:
@@ -220,11 +219,7 @@ def test_a_network_may_be_trained_in_a_box_of_its_own():
 
 @pytest.fixture(scope="module")
 def beyond():
-    config = read(yaml.safe_load(BEYOND.read_text(encoding="utf-8")))
-    # Which histories a solver can hold is not asked here.
-    mht = config["methods"]["mht"]
-    mht["limits"] = [limit for limit in mht["limits"] if limit != HOLDS_HISTORIES]
-    return config
+    return read(yaml.safe_load(BEYOND.read_text(encoding="utf-8")))
 
 
 def test_the_studies_beyond_the_paper_are_valid(beyond):
@@ -233,15 +228,15 @@ def test_the_studies_beyond_the_paper_are_valid(beyond):
 
 def test_they_ask_for_few_jobs(beyond):
     planned = plan(beyond)
-    assert list(planned.curves) == ["figure_7", "figure_8", "figure_9"]
-    # Six N and four more densities; figure 9 has a dataset of figure 7's.
+    assert list(planned.curves) == ["figure_7", "figure_8", "figure_9", "figure_10"]
+    # Six N and four more densities; figures 9 and 10 have datasets of figure 7's.
     assert len(planned.test_sets) == 6 + 4
-    (of_training,) = planned.training_sets.values()
-    assert of_training["particles"] == 5
-    # Trained and untrained.
-    assert len(planned.models) == 2
-    # Three controls, two networks and three MHTs on each, and two more MHTs of figure 9.
-    assert len(planned.told) == 10 * 8 + 2
+    assert {scene["particles"] for scene in planned.training_sets.values()} == {2, 5, 10}
+    # Trained at five, untrained, and fewer trainings at each N of figure 10.
+    assert len(planned.models) == 2 + 3
+    # Three controls, two networks and three MHTs on each, two more MHTs of figure 9, figure 10's own networks,
+    # and hybrids on each N of figure 7 and of each K and ε of figure 9, one of which both have.
+    assert len(planned.told) == 10 * 8 + 2 + 3 + 6 + 5 * 3 - 1
     over_particles = {scene["particles"]: scene for scene in planned.test_sets.values()}
     assert list(over_particles) == [2, 5, 10, 20, 50, 100]
     densities = {
