@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -64,6 +65,31 @@ def test_the_mht_benchmark_compares_with_stone_soup_and_says_with_which_versions
     value = table[table.row == "stone_soup"].set_index("quantity").value
     theirs, ours = (value[f"{name}: a sequence of 12 frames [s]"] for name in ("Stone Soup", "this project"))
     assert value["times as fast"] == pytest.approx(theirs / ours, rel=0.01)
+
+
+def test_the_mht_benchmark_compares_trackers_of_many_particles(measured):
+    _, table = measured("mht")
+    value = table[table.row == "many_peers"].set_index("quantity").value
+    nearest, window = "Stone Soup, nearest neighbour", "Stone Soup, multi-frame, window 2"
+    for theirs, K in ((nearest, 1), (window, 2), ("laptrack", 1), ("trackpy", 1)):
+        seconds = [value[f"N = 12: {name}: a sequence [s]"] for name in (theirs, f"this project, K = {K}")]
+        slower = value[f"N = 12: {theirs}: times as slow as K = {K}"]
+        assert slower == pytest.approx(seconds[0] / seconds[1], rel=0.01)
+        assert 0 <= value[f"N = 12: {theirs}: links wrong"] <= 1
+
+
+def test_another_tracker_that_takes_too_long_is_ended(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import other_trackers
+
+    def forever(points):
+        while True:
+            pass
+
+    points = np.zeros((2, 1, 2))
+    assert other_trackers.within(1, forever, points) is None
+    _, labels = other_trackers.within(1, lambda points: points[..., 0] + 7, points)
+    assert (labels == 7).all()
 
 
 def test_the_transformer_benchmark_holds_both_networks_to_their_bars(measured):

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 
 # Before numpy is imported: one thread for the measured peak, too.
@@ -21,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 
 import numpy as np
+import other_trackers
 import record
 
 import integer_program as program
@@ -149,6 +149,55 @@ def many_particles(quick: bool) -> Iterator[record.Finding]:
     yield "N = 20: exponent of K", growth, None, None
 
 
+def many_peers(quick: bool) -> Iterator[record.Finding]:
+    """Sequences of 20 frames of `many_particles`, this project's tracker beside others', each on its own.
+
+    Stone Soup's are told the model, the others the reach of a step. Each is compared with the lookback that
+    is most like it. Wrong links are counted up to the last frame that all of them decide.
+    """
+    frames, most_seconds = 8 if quick else 20, 30
+    options = {"solver": "assignment", "margins": False}
+    for N, sequences in ((12, 1),) if quick else ((20, 5), (100, 1)):
+        made, (measurements, initial, model) = crowd(sequences, frames, N)
+        points = measurements.copy()
+        points[:, 0] = initial
+        ours = {}
+        for K in (1, 2):
+            # Many sequences: one takes less than the clock ticks.
+            ours[K] = seconds_a_sequence(crowd(2 if quick else 100, frames, N)[1], K, **options)
+            detection = mht.track(measurements, initial, K, model, **options).detection
+            labels = np.argsort(detection, axis=2)
+            yield f"N = {N}: this project, K = {K}: a sequence [s]", ours[K], None, None
+            yield f"N = {N}: this project, K = {K}: links wrong", links_wrong(labels, made), None, None
+        for name, peer in other_trackers.PEERS.items():
+            try:
+                link = peer.load(MOTION["process_noise"], 3.0, MOTION["drift_spread"])
+            except ImportError as reason:
+                print(f"many_peers: left out {name}: {reason}", file=sys.stderr)
+                continue
+            link(points[0, :2])
+            runs = [other_trackers.within(most_seconds, link, scene) for scene in points]
+            ended = [run for run in runs if run is not None]
+            share = len(ended) / len(runs)
+            yield f"N = {N}: {name}: share that ends within {most_seconds} s", share, None, None
+            if share == 1:
+                seconds = float(np.median([each for each, _ in ended]))
+                labels = np.array([each for _, each in ended])
+                yield f"N = {N}: {name}: a sequence [s]", seconds, None, None
+                slower = seconds / ours[peer.lookback]
+                yield f"N = {N}: {name}: times as slow as K = {peer.lookback}", slower, None, None
+                yield f"N = {N}: {name}: links wrong", links_wrong(labels, made), None, None
+
+
+def links_wrong(labels: np.ndarray, made: Simulation) -> float:
+    """Return which share of the particles' steps, those from and to open frames aside, change the track.
+
+    labels (B, T, N): the track of each detection. Frame 0 is where tracks start, and the last ones are open.
+    """
+    of_particles = np.take_along_axis(labels, made.detection, axis=2)[:, 1 : -other_trackers.WINDOW]
+    return float((of_particles[:, 1:] != of_particles[:, :-1]).mean())
+
+
 def exponent(points: list[tuple[int, float]]) -> float:
     """Return the slope of the logarithm of the second numbers over that of the first ones."""
     return float(np.polyfit(*np.log(np.array(points)).T, 1)[0])
@@ -253,7 +302,7 @@ def stone_soup(quick: bool) -> Iterator[record.Finding]:
     ours = mht.track(measurements, initial, window, model).detection[:, 1:decided]
     for b in range(sequences):
         begin = time.process_time()
-        tracks = multi_frame_assignment(measurements[b], initial[b], model, window)
+        tracks = other_trackers.multi_frame_assignment(measurements[b], initial[b], model, window)
         theirs.append(time.process_time() - begin)
         alike.append((tracks[: decided - 1] == ours[b]).all(axis=1))
     slow = float(np.median(theirs))
@@ -262,55 +311,6 @@ def stone_soup(quick: bool) -> Iterator[record.Finding]:
     yield "this project: a sequence of 12 frames [s]", fast, None, None
     yield "times as fast", slow / fast, 10_000, slow / fast >= 10_000
     yield "frames decided alike", float(np.mean(alike)), None, None
-
-
-def multi_frame_assignment(
-    measurements: np.ndarray, initial: np.ndarray, model: Model, window: int
-) -> np.ndarray:
-    """Return the detections (T - 1, N) that Stone Soup assigns to the tracks in frames 1 … T - 1."""
-    from stonesoup.dataassociator.mfa import MFADataAssociator
-    from stonesoup.hypothesiser.mfa import MFAHypothesiser
-    from stonesoup.hypothesiser.probability import PDAHypothesiser
-    from stonesoup.models.measurement.linear import LinearGaussian
-    from stonesoup.models.transition.linear import LinearGaussianTimeInvariantTransitionModel
-    from stonesoup.predictor.kalman import KalmanPredictor
-    from stonesoup.types.detection import Detection
-    from stonesoup.types.mixture import GaussianMixture
-    from stonesoup.types.numeric import Probability
-    from stonesoup.types.state import TaggedWeightedGaussianState
-    from stonesoup.types.track import Track
-    from stonesoup.types.update import GaussianMixtureUpdate
-    from stonesoup.updater.kalman import KalmanUpdater
-
-    start = datetime(2024, 1, 1)
-    observation = LinearGaussian(ndim_state=4, mapping=(0, 1), noise_covar=model.R)
-    updater = KalmanUpdater(observation)
-    hypothesiser = PDAHypothesiser(
-        KalmanPredictor(LinearGaussianTimeInvariantTransitionModel(model.F, model.Q)),
-        updater,
-        # As good as no clutter, no miss and no gate, which it cannot do without.
-        clutter_spatial_density=1e-12,
-        prob_detect=Probability(1 - 1e-9),
-        prob_gate=Probability(1 - 1e-12),
-        include_all=True,
-        normalise=False,
-    )
-    associator = MFADataAssociator(MFAHypothesiser(hypothesiser), slide_window=window)
-    tracks = []
-    for position in initial:
-        state = TaggedWeightedGaussianState(
-            [*position, 0, 0], model.P0, timestamp=start, weight=Probability(1), tag=[]
-        )
-        tracks.append(Track([GaussianMixture([state])]))
-    for t in range(1, len(measurements)):
-        moment = start + timedelta(seconds=t)
-        # A list: it numbers detections by their order.
-        detections = [Detection(z, timestamp=moment, measurement_model=observation) for z in measurements[t]]
-        for track, hypotheses in associator.associate(set(tracks), detections, moment).items():
-            components = [updater.update(h) if h else h.prediction for h in hypotheses]
-            track.append(GaussianMixtureUpdate(hypothesis=hypotheses, components=components))
-    best = [max(track.state.components, key=lambda component: component.weight) for track in tracks]
-    return np.array([component.tag for component in best]).T - 1
 
 
 def scaling(quick: bool) -> Iterator[record.Finding]:
@@ -359,6 +359,7 @@ ROWS = {
         enumeration,
         assignment,
         many_particles,
+        many_peers,
         scores,
         integer_program,
         warm_cache,
@@ -369,4 +370,5 @@ ROWS = {
 }
 
 if __name__ == "__main__":
-    record.main("mht", __doc__, ROWS, ("numpy", "numba", "scipy", "stonesoup", "ortools"))
+    others = ("stonesoup", "ortools", "laptrack", "trackpy", "motile", "pyscipopt")
+    record.main("mht", __doc__, ROWS, ("numpy", "numba", "scipy", *others))

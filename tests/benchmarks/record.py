@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def main(name: str, description: str, rows: dict[str, Row], packages: tuple[str,
     """Measure the rows asked for on the command line, and replace them in the tables called `name`.
 
     Each row is called with whether it should only show that it runs; one that raises CannotMeasure stays as
-    it was. The versions of `packages` are recorded.
+    it was. The versions of those of `packages` that are installed are recorded.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(rows) + "; default all")
@@ -100,8 +100,16 @@ def circumstances(packages: tuple[str, ...]) -> str:
     # Other rows' results are none of the sources.
     if git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"):
         commit += " with changes"
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    versions = ", ".join(f"{package} {number}" for package in packages if (number := installed(package)))
     return f"Python {platform.python_version()}, {versions}; {processor()}; {commit}"
+
+
+def installed(package: str) -> str | None:
+    """Return the version of a package; None if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git(*arguments: str) -> str:
