@@ -16,19 +16,24 @@ def main() -> None:
     """Read the flags, run everything."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--workload", type=json.loads, required=True, metavar="JSON", help="arguments of Workload"
+        "--runs",
+        type=json.loads,
+        required=True,
+        metavar="JSON",
+        help="[[arguments of Workload, solver, K, sequences], ...]",
     )
-    parser.add_argument(
-        "--runs", type=json.loads, required=True, metavar="JSON", help="[[solver, K, sequences], ...]"
-    )
-    flags = parser.parse_args()
-    workload = Workload(**flags.workload)
+    runs = parser.parse_args().runs
+    workloads: dict[str, Workload] = {}
+    for scene, *_ in runs:
+        key = json.dumps(scene)
+        workloads[key] = workloads.get(key) or Workload(**scene)
 
     works = [loop for loop, _ in loops().values()]
-    # What is compiled, or loaded, is so on first use; a window of one frame uses less than longer ones.
-    for solver, lookback in sorted({(solver, min(lookback, 2)) for solver, lookback, _ in flags.runs}):
-        workload.prepare(solver, lookback, 1)()
-    works += [workload.prepare(*each) for each in flags.runs]
+    for scene, solver, lookback, sequences in runs:
+        workload = workloads[json.dumps(scene)]
+        # What is compiled, or loaded, is so on first use; a window of one frame uses less than longer ones.
+        workload.prepare(solver, min(lookback, 2), 1)()
+        works.append(workload.prepare(solver, lookback, sequences))
     for work in works:
         mark()
         work()

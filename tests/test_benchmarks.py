@@ -17,7 +17,7 @@ from workflow import jobs, snakemake, written
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 NAMES = [path.stem.removeprefix("benchmark_") for path in sorted(BENCHMARKS.glob("benchmark_*.py"))]
 # Rows that take a program which not every machine has; in continuous integration there is none such.
-OPTIONAL = set() if os.environ.get("CI") == "true" else {"formulas"}
+OPTIONAL = set() if os.environ.get("CI") == "true" else {"formulas", "many_operations"}
 
 
 @pytest.fixture(scope="module")

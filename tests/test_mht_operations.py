@@ -134,6 +134,19 @@ def test_what_is_counted_is_what_the_tracker_does(solver, lookback):
     np.testing.assert_array_equal(workload.prepare(solver, lookback)(), tracked.detection)
 
 
+def test_the_sparse_solver_takes_what_can_be_counted_by_hand(emulator):
+    N, frames = 28, 9
+    # Nobody is near another, so that every detection is looked at twice for each track and the rest is of
+    # order N: some hundred operations a track.
+    scene = {**SCENE, "particles": N, "frames": frames, "measurement_noise": 0.1, "initial_spread": 1e4}
+    assert not mht.holds_every_history(N, 1)
+    (operations,) = mht_counts.count_by_emulation([("assignment", 1)], scene, 1, MARKED_SCRIPT).values()
+    # The difference in x and y, its square, by the innovation's variance: for the assignment, and for the
+    # list, with the cost so far, what was paid so far, and the price.
+    pairs = N * N * (6 + 9)
+    assert pairs <= operations / (frames - 1) <= pairs + 120 * N
+
+
 def test_without_counters_and_emulator_the_script_takes_the_formula(tmp_path):
     path = tmp_path / "operations.parquet"
     script = Path(count_mht.__file__)
@@ -193,6 +206,17 @@ def test_branch_and_bound_that_searches_long_is_not_emulated(monkeypatch):
     # A window of three frames and four tracks has 12 nodes on the way to one hypothesis.
     monkeypatch.setattr(mht_counts, "MOST_NODES_EMULATED", 11)
     assert not mht_counts.is_soon_searched(workload, 3, scene, 2)
+
+
+def test_many_particles_are_emulated_though_nobody_could_hold_all_their_histories(monkeypatch):
+    scene = {"particles": 20, "frames": 6}
+    workload = Workload(sequences=1, **scene, **{**SCENE, "measurement_noise": 0.1, "initial_spread": 1e4})
+    # Of five frames: 20⁵ histories a track. There are 20 tracks with one history of at most five nodes.
+    assert mht_counts.is_soon_searched(workload, 5, scene, 1)
+    # What 20 nodes of 20 costs take in each of the five windows: too little for the 20 nodes, and a limit
+    # of 20 is one that is reached.
+    monkeypatch.setattr(mht_counts, "MOST_COSTS_EMULATED", 20 * 20 * 5)
+    assert not mht_counts.is_soon_searched(workload, 5, scene, 1)
 
 
 def test_one_frame_is_refused(refusal, tmp_path):

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,12 +32,17 @@ import yaml
 
 from mpt.matching import pairwise_distances
 from mpt.motion import simulate
-from mpt.operations.transformer import track_frame_by_frame
+from mpt.operations.known_work import CannotCount
+from mpt.operations.mht_counts import emulate
+from mpt.operations.mht_workload import Workload
+from mpt.operations.transformer import incremental, track_frame_by_frame
 from mpt.tables.dataset import read_truth
 from mpt.tables.files import TableReader
 from mpt.tables.learning_curve import LEARNING_CURVE
 from mpt.tables.scores import read_tracker_scores
 from mpt.tables.tracks import read_tracks
+from mpt.trackers import hybrid
+from mpt.transformer.model_file import load_model
 from mpt.transformer.network import PAST, WHOLE, Network
 from mpt.transformer.networks import GEOMETRIC, NETWORKS, PLAIN
 from planning.density import KEY, boxed, simulated
@@ -234,6 +239,51 @@ def other_numbers(quick: bool) -> Iterator[record.Finding]:
         error, jaccard = found.error[0] / mht.error[0], found.jaccard[0] - mht.jaccard[0]
         yield "20 particles: position error / MHT K = 1", error, 1.03, error <= 1.03
         yield "20 particles: Jaccard − MHT K = 1", jaccard, 0, jaccard >= 0
+
+
+def many_operations(quick: bool) -> Iterator[record.Finding]:
+    """Operations of a sequence of 50 frames at 0.0015 particles per area, σ = 3, of MHT, network and hybrid.
+
+    The MHT's are counted on an emulated processor, those of the network, which is trained at N = 5, by its
+    formula. The hybrid's are the network's and those of the MHT among the pairs that it keeps, ε = 0.01.
+    """
+    sizes, lookbacks, sequences = ((7,), (1, 2), 1) if quick else ((5, 20, 100), (1, 3, 5), 10)
+    frames, noise = (6 if quick else 50), 3
+    with new_bench(quick) as bench:
+        dataset = bench.simulate("training", 6 if quick else 180, frames, noise, particles=5, **box(5))
+        size = {"encoder_lookback": 3, "decoder_lookback": 3}
+        size |= {"batches": 6, "experiments_per_batch": 1 if quick else 30}
+        path, _ = bench.train(GEOMETRIC, dataset, 1, **size)
+        network, _ = load_model(path, torch.device("cpu"))
+        scenes = {}
+        for N in sizes:
+            scene = {**MOTION, "particles": N, **box(N), "frames": frames, "measurement_noise": noise}
+            scene |= {"sequences": sequences, "seed": SEED}
+            workload = Workload(**scene)
+            given = (torch.from_numpy(x)[None] for x in (workload.measurements, workload.initial))
+            kept = hybrid.keep(network.associate(*given)[0].numpy(), 0.01).pairs
+            yield f"N = {N}: detections kept for a track", kept[:, 1:].sum(axis=-1).mean(), None, None
+            np.save(file := bench.directory / f"kept_{N}.npy", kept)
+            scenes[N] = scene, {**scene, "kept": str(file)}
+        runs = [(scene, "assignment", K, sequences) for N in sizes for K in lookbacks for scene in scenes[N]]
+        try:
+            counted = iter(emulate(runs, record.ROOT / "src/track_marked.py"))
+        except CannotCount as reason:
+            raise record.CannotMeasure(reason) from reason
+        for N in sizes:
+            own = incremental(replace(network.architecture, particles=N), frames).flops
+            yield f"N = {N}: network", own, None, None
+            for K in lookbacks:
+                exact, pruned = next(counted) / sequences, next(counted) / sequences
+                yield f"N = {N}, K = {K}: MHT", exact, None, None
+                yield f"N = {N}, K = {K}: MHT among what is kept", pruned, None, None
+                yield f"N = {N}, K = {K}: hybrid / MHT", (own + pruned) / exact, None, None
+
+
+def box(particles: int) -> dict[str, float]:
+    """Return the box that holds 0.0015 particles per area, which they start all over."""
+    half_width = float(np.sqrt(particles / 0.0015) / 2)
+    return {"initial_spread": half_width, "confinement": half_width}
 
 
 def six_experiments(quick: bool) -> Iterator[record.Finding]:
@@ -465,6 +515,7 @@ ROWS = {
     for row in (
         unlimited,
         other_numbers,
+        many_operations,
         six_experiments,
         more_experiments,
         stopping,

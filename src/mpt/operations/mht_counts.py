@@ -22,12 +22,13 @@ from mpt.operations.mht_formulas import FORMULAS
 from mpt.operations.mht_workload import Workload
 from mpt.operations.timing import processor_seconds
 from mpt.progress import Progress
+from mpt.trackers import mht
 
 # Some seconds, an emulated processor being a hundred times as slow.
 MOST_EMULATED = 10**8
-# Of branch and bound, for which there is no formula, usually a minute or two: the costs that all windows of
-# all sequences have, and the nodes that are searched in a window. Unlike seconds they do not depend on the
-# machine's speed, so that every machine counts the same lookbacks.
+# Of branch and bound, for which there is no formula, usually a minute or two: the costs that are evaluated in
+# all windows of all sequences, and the nodes that are searched in a window. Unlike seconds they do not depend
+# on the machine's speed, so that every machine counts the same lookbacks.
 MOST_COSTS_EMULATED = 2**28
 MOST_NODES_EMULATED = 100_000
 # Kernels for any x86-64: emulators know fewer instructions than this machine may have. And one thread.
@@ -116,8 +117,15 @@ def count(
 def is_soon_searched(workload: Workload, lookback: int, scene: Mapping, sequences: int) -> bool:
     """Say whether branch and bound is soon done with all sequences, even emulated."""
     N, T = scene["particles"], scene["frames"]
-    costs = N ** (min(lookback, T - 1) + 1) * (T - 1) * sequences
-    return costs <= MOST_COSTS_EMULATED and workload.is_proven_within(MOST_NODES_EMULATED, lookback)
+    K, windows = min(lookback, T - 1), (T - 1) * sequences
+    nodes = MOST_NODES_EMULATED
+    if mht.holds_every_history(N, K):
+        if N ** (K + 1) * windows > MOST_COSTS_EMULATED:
+            return False
+    else:
+        # Each node of a list of histories is one of N detections, all of whose costs are looked at.
+        nodes = min(nodes, MOST_COSTS_EMULATED // (N * windows))
+    return workload.is_proven_within(nodes, lookback)
 
 
 def count_by_hardware(runs: Iterable[Run], workload: Workload, sequences: int) -> dict[Run, int]:
@@ -133,14 +141,20 @@ def count_by_emulation(runs: list[Run], scene: Mapping, sequences: int, marked: 
     """Return the operations per sequence of each run, counted under emulation; raises CannotCount."""
     # One sequence tells where all take the same.
     tracked = [1 if solver in FORMULAS else sequences for solver, _ in runs]
-    command: list[str | Path] = [
-        sys.executable,
-        marked,
-        "--workload",
-        json.dumps({**scene, "sequences": sequences}),
-        "--runs",
-        json.dumps([(*each, number) for each, number in zip(runs, tracked, strict=True)]),
-    ]
+    workload = {**scene, "sequences": sequences}
+    counted = emulate([(workload, *each, number) for each, number in zip(runs, tracked, strict=True)], marked)
+    return {
+        each: round(operations / number)
+        for each, operations, number in zip(runs, counted, tracked, strict=True)
+    }
+
+
+def emulate(runs: Sequence[tuple[Mapping, str, int, int]], marked: Path) -> list[int]:
+    """Return the operations of each run, counted under emulation; raises CannotCount.
+
+    runs: arguments of a Workload, a solver, a lookback, and how many of the workload's sequences are tracked.
+    """
+    command: list[str | Path] = [sys.executable, marked, "--runs", json.dumps(runs)]
     with TemporaryDirectory() as directory:
         emulator = emulation.Emulator(Path(directory))
         environment = {**os.environ, **EMULATED_ENVIRONMENT, "NUMBA_CACHE_DIR": directory}
@@ -151,5 +165,4 @@ def count_by_emulation(runs: list[Run], scene: Mapping, sequences: int, marked: 
     loops = known_work.loops()
     between_marks = np.diff(operations)[::2].tolist()
     known_work.check(dict(zip(loops, between_marks, strict=False)))
-    counted = zip(runs, between_marks[len(loops) :], tracked, strict=True)
-    return {each: round(operations / number) for each, operations, number in counted}
+    return between_marks[len(loops) :]

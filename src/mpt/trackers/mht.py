@@ -19,7 +19,16 @@ from mpt.kalman import Model, filter_states, smooth_positions
 from mpt.trackers import assignment, enumeration, limits, sparse
 from mpt.trackers.limits import SOLVERS
 
-__all__ = ["ESTIMATES", "NODE_LIMIT", "SOLVERS", "Decisions", "Kernel", "estimate", "track"]
+__all__ = [
+    "ESTIMATES",
+    "NODE_LIMIT",
+    "SOLVERS",
+    "Decisions",
+    "Kernel",
+    "estimate",
+    "holds_every_history",
+    "track",
+]
 
 ESTIMATES = ("filtered", "online", "smoothed", "detection")
 NODE_LIMIT = 10_000_000
@@ -198,10 +207,15 @@ class Kernel:
         return decisions if self._windows else decisions._replace(windows=None)
 
 
+def holds_every_history(particles: int, lookback: int) -> bool:
+    """Say whether the assignment solver holds every history of a window although no margins are asked for."""
+    return particles <= DENSE_TRACKS and particles ** (lookback + 1) <= DENSE_HISTORIES
+
+
 def _solver(solver: str, particles: int, lookback: int, weights: tuple, node_limit: int) -> Callable:
     """Return solve(measurements, initial, detection, margin, cost, windows, gap, kept)."""
     if solver == "assignment":
-        few = particles <= DENSE_TRACKS and particles ** (lookback + 1) <= DENSE_HISTORIES
+        few = holds_every_history(particles, lookback)
         capacity = limits.LARGEST_ASSIGNMENT // (lookback + 2)
 
         def solve(measurements, initial, detection, margin, cost, windows, gap, kept):
