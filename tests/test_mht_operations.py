@@ -219,6 +219,20 @@ def test_many_particles_are_emulated_though_nobody_could_hold_all_their_historie
     assert not mht_counts.is_soon_searched(workload, 5, scene, 1)
 
 
+def test_what_is_counted_among_kept_pairs_decides_among_these(tmp_path):
+    N, frames, sequences = 8, 5, 3
+    # Every other pair, so that some other permutation than the best is left.
+    chosen = np.add.outer(np.arange(N), np.arange(N)) % 2 == 0
+    pairs = np.broadcast_to(chosen, (sequences, frames, N, N))
+    np.save(tmp_path / "kept.npy", pairs)
+    scene = {"particles": N, "frames": frames, "sequences": sequences, **SCENE}
+    decided = Workload(**scene, kept=tmp_path / "kept.npy").prepare("assignment", 2, 2)()[:, 1:]
+    free = Workload(**scene).prepare("assignment", 2, 2)()[:, 1:]
+    assert decided.shape == (2, frames - 1, N)
+    assert ((decided + np.arange(N)) % 2 == 0).all()
+    assert not ((free + np.arange(N)) % 2 == 0).all()
+
+
 def test_one_frame_is_refused(refusal, tmp_path):
     flags = "--particles 2 --frames 1 --lookbacks 1 --solvers refilter"
     flags += " --process-noise 1 --measurement-noise 1 --initial-spread 1"

@@ -1,6 +1,7 @@
 """How the operations of either network are counted: by torch's own counter, frame by frame, by the script."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from mpt.operations.transformer import (
 )
 from mpt.tables.files import TableReader
 from mpt.tables.operations import OPERATIONS
+from mpt.transformer.geometric import _log_sum_of_others
 from mpt.transformer.network import WHOLE
 from mpt.transformer.networks import make_network
 from networks import OWN_SIZES
@@ -45,6 +47,23 @@ def test_the_multiplications_are_those_of_torchs_own_counter(architecture):
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
             call(scene, scene)
         assert counter.get_total_flops() == 2 * count(call, scene, scene).macs
+
+
+def test_the_odds_of_many_tracks_are_counted_by_hand():
+    # Of each row of 5: the greatest (4) is taken off (5), exponentials (5) and their sum (4), less each (5),
+    # at least 0 (5), log1p (10), and the greatest added (5); besides a logsumexp: greatest (4), differences
+    # (5), exponentials (5), their sum (4), its logarithm and the greatest again (2).
+    call = Call(lambda x: _log_sum_of_others(x, 1))
+    assert count(call, torch.zeros(3, 5)) == Operations(3 * (43 + 20), 0)
+
+
+def test_many_tracks_are_counted():
+    architecture = replace(counted_architecture("geometric"), encoder_lookback=2, decoder_lookback=2)
+    counted = [incremental(replace(architecture, particles=N), 4) for N in (9, 18, 36, 72)]
+    # Matrix products are of tracks, of pairs of them, and of pairs whose keys say which of all tracks they
+    # are: α N + β N² + γ N³, which these weights of doubled N make 0.
+    assert np.dot([-64, 56, -14, 1], [each.macs for each in counted]) == 0
+    assert all(fewer.flops < more.flops for fewer, more in pairwise(counted))
 
 
 @KINDS

@@ -272,6 +272,11 @@ def _sum(inputs, outputs) -> int:
     return prod(get_shape(inputs[0])) - prod(get_shape(outputs[0])) if _calculates(outputs[0]) else 0
 
 
+def _log_sum_exp(inputs, outputs) -> int:
+    # Maximum, difference, exponential, sum; of each row also the logarithm, and the maximum again.
+    return 4 * prod(get_shape(inputs[0]))
+
+
 def _mean(inputs, outputs) -> int:
     return _sum(inputs, outputs) + prod(get_shape(outputs[0]))
 
@@ -327,6 +332,9 @@ _HANDLES = {
     "aten::softmax": _softmax,
     "aten::layer_norm": _layer_norm,
     "aten::sum": _sum,
+    # One operation less than a row is long, as a sum.
+    "aten::max": _sum,
+    "aten::logsumexp": _log_sum_exp,
     "aten::mean": _mean,
     "aten::mul": _product,
     **{
@@ -381,6 +389,7 @@ _NO_ARITHMETIC = {
             "tensor_split",
             "unflatten",
             "pad",
+            "scatter",
             "view_as",
             "view_as_complex",
             "view_as_real",

@@ -344,7 +344,7 @@ def _odds(logits: torch.Tensor, tracks: int) -> torch.Tensor:
 def _log_sum_of_others(x: torch.Tensor, dim: int) -> torch.Tensor:
     """Return log Σ_{q≠p} exp x_q for each p along an axis, in a time that grows as its length."""
     greatest, place = x.max(dim, keepdim=True)
-    is_greatest = torch.zeros_like(x, dtype=torch.bool).scatter(dim, place, True)
+    is_greatest = torch.zeros_like(x, dtype=torch.bool).scatter(dim, place, torch.ones_like(place).bool())
     below = x.masked_fill(is_greatest, -torch.inf)
     # Only the greatest could outweigh the rest so much that it cannot be taken off the sum.
     small = (below - greatest).exp()
