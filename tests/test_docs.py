@@ -350,6 +350,60 @@ def test_what_is_said_of_a_gpu_was_measured():
     assert [words for words in told if words not in text] == []
 
 
+def test_what_is_said_of_a_hybrids_operations_was_counted():
+    rows = reference("benchmarks/transformer.csv")
+    found = {row["quantity"]: float(row["value"]) for row in rows if row["row"] == "many_operations"}
+    told = re.findall(
+        r"^" + r"\| ([\d.,]+(?: [kMG])?) " * 7 + r"\|$",
+        (PROJECT / "docs/networks.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert len(told) == 9
+    for N, K, *cells in told:
+        exact, pruned = (found[f"N = {N}, K = {K}: {name}"] for name in ("MHT", "MHT among what is kept"))
+        network, ratio = found[f"N = {N}: network"], found[f"N = {N}, K = {K}: hybrid / MHT"]
+        assert ratio == pytest.approx((network + pruned) / exact, rel=0.001)
+        expected = [exact, pruned, network, network + pruned, ratio]
+        # Two digits are written.
+        assert [number(cell) for cell in cells] == pytest.approx(expected, rel=0.05), (N, K)
+        assert network > 2 * exact
+
+
+def test_what_is_said_of_other_trackers_of_many_particles_was_measured():
+    rows = reference("benchmarks/mht.csv")
+    found = {row["quantity"]: float(row["value"]) for row in rows if row["row"] == "many_peers"}
+    text = (PROJECT / "docs/mht.md").read_text(encoding="utf-8")
+    names = {"Stone Soup, multi-frame assignment, window 2": "Stone Soup, multi-frame, window 2"}
+    names["motile, integer program solved by SCIP"] = "motile"
+    table = text[text.index("| tracker | N = 20 |") :].split("\n\n")[0].splitlines()[2:]
+    assert len(table) == 7
+    for line in table:
+        name, *cells = (cell.strip().replace("\\(", "").replace("\\)", "") for cell in line.split("|")[1:-1])
+        name = names.get(name, name)
+        for N, seconds, times in (20, *cells[:2]), (100, *cells[2:]):
+            if seconds == "not within 30 s":
+                assert found[f"N = {N}: {name}: share that ends within 30 s"] == 0
+                continue
+            assert number(seconds) == pytest.approx(found[f"N = {N}: {name}: a sequence [s]"], rel=0.05)
+            if times:
+                K = 2 if "window" in name else 1
+                assert number(times) == pytest.approx(
+                    found[f"N = {N}: {name}: times as slow as K = {K}"], rel=0.05
+                )
+    wrong = {
+        N: [100 * value for name, value in found.items() if re.match(rf"N = {N}: .*: links wrong", name)]
+        for N in (20, 100)
+    }
+    said = [f"{min(shares):.1f} to {max(shares):.1f} %" for shares in wrong.values()]
+    assert all(words in " ".join(text.split()) for words in said), said
+
+
+def number(written: str) -> float:
+    """Return a number as a table has it: 2,100 or 3.8 G."""
+    digits, _, unit = written.replace(",", "").partition(" ")
+    return float(digits) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[unit]
+
+
 def reference(name: str) -> list[dict[str, str]]:
     """Return the rows of a table of the reference run."""
     with (PROJECT / "results/reference" / name).open(newline="", encoding="utf-8") as file:
