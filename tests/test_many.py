@@ -234,8 +234,8 @@ def test_they_ask_for_few_jobs(beyond):
     assert {scene["particles"] for scene in planned.training_sets.values()} == {2, 5, 10}
     # Trained at five, untrained, and fewer trainings at each N of figure 10.
     assert len(planned.models) == 2 + 3
-    # Three controls, two networks and three MHTs on each, two more MHTs of figure 9, figure 10's own networks,
-    # and hybrids on each N of figure 7 and of each K and ε of figure 9, one of which both have.
+    # Three controls, two networks and three MHTs on each, two more MHTs of figure 9, figure 10's networks;
+    # hybrids on each N of figure 7 and of each K and ε of figure 9, one of which both have.
     assert len(planned.told) == 10 * 8 + 2 + 3 + 6 + 5 * 3 - 1
     over_particles = {scene["particles"]: scene for scene in planned.test_sets.values()}
     assert list(over_particles) == [2, 5, 10, 20, 50, 100]
