@@ -16,14 +16,14 @@ from pathlib import Path
 from command_line import ArgumentParser, InputError, existing_file, output_file, positive_float, run
 from mpt.tables.dataset import dataset_parameters
 from mpt.tables.tracks import TrackWriter, check_tracks, read_tracks
+from tracker_flags import add_scenes_flags
 
 
 def main() -> None:
     """Read the flags, run the tracker, write its tracks."""
     parser = ArgumentParser(description=__doc__)
+    add_scenes_flags(parser)
     add = parser.add_argument
-    add("--measurements", type=existing_file, required=True, help="measurements.parquet of the dataset")
-    add("--initial", type=existing_file, required=True, help="initial.parquet of the dataset")
     add("--method", required=True, metavar="NAME", help="name of the tracker, for what is said of it")
     add("--script", type=existing_file, required=True, metavar="F", help="the tracker")
     add("--seconds", type=positive_float, required=True, metavar="s", help="the longest it may run")

@@ -5,7 +5,6 @@ track's says which hypotheses are kept; the Multiple Hypothesis Tracker decides 
 holds several replicates, trained apart; each writes its own tracks.
 """
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from command_line import ArgumentParser, InputError, fraction, output_file, positive_int, run
+from command_line import ArgumentParser, InputError, fraction, output_file, run
+from mht_flags import Unproven, add_mht_flags
 from mpt.kalman import Model
 from mpt.progress import Progress
 from mpt.tables.dataset import Scenes, dataset_parameters, read_scenes, start_of
@@ -25,7 +25,6 @@ from mpt.trackers import hybrid, mht
 from mpt.trackers.limits import KEEPING_SOLVERS
 from mpt.transformer.networks import GEOMETRIC, name_of
 from processor_time import processor_time_logged
-from tracker_flags import add_filter_flags
 from trained_trackers import add_model_flags, load_trained
 
 
@@ -42,26 +41,7 @@ def main() -> None:
         help="of each track the most probable detections are kept: the fewest that leave out less than e of "
         "its probability; 0 keeps all",
     )
-    add(
-        "--lookback",
-        type=positive_int,
-        required=True,
-        metavar="K",
-        help="frames in the window; T - 1 or more solves the whole sequence",
-    )
-    add_filter_flags(parser)
-    add(
-        "--solver",
-        choices=KEEPING_SOLVERS,
-        required=True,
-        help="enumerate: look at every hypothesis; assignment: branch and bound, for many particles",
-    )
-    add(
-        "--estimate",
-        choices=mht.ESTIMATES,
-        required=True,
-        help="the positions written, as those of track_mht.py",
-    )
+    add_mht_flags(parser, KEEPING_SOLVERS)
     add(
         "--kept",
         type=output_file,
@@ -73,12 +53,6 @@ def main() -> None:
         "--exact",
         action="store_true",
         help="decide among all hypotheses, too, so that --kept says where the best of them was lost",
-    )
-    add(
-        "--node-limit",
-        type=positive_int,
-        default=mht.NODE_LIMIT,
-        help="nodes that the assignment solver searches in a window at most",
     )
     arguments = parser.parse_args()
     with processor_time_logged():
@@ -144,7 +118,7 @@ def track(
         "dataset": dataset_parameters(measurements),
     }
     progress, done = Progress(parameters["dataset"]["experiments"], "experiments"), 0
-    unproven, widest = 0, 0.0
+    unproven = Unproven()
     with ExitStack() as files:
         of_replicates = [{**parameters, "replicate": number} for number in trained.replicates]
         writers = [
@@ -168,16 +142,10 @@ def track(
                 writers[number].write(scenes.experiments, *found)
                 if tables:
                     tables[number].write(kept_columns(scenes.experiments, chosen, best))
-                unproven += int(np.count_nonzero(decisions.gap))
-                widest = max(widest, decisions.gap.max())
+                unproven.count(decisions.gap)
             done += len(scenes.experiments)
             progress.at(done)
-    if unproven:
-        print(
-            f"track_hybrid.py: {unproven} frames were decided without proof, by hypotheses that cost at most "
-            f"{widest:.3g} more than the best that was kept: raise --node-limit",
-            file=sys.stderr,
-        )
+    unproven.warn("track_hybrid.py", "the best that was kept")
 
 
 def probabilities(network, scenes: Scenes, measurements: Path) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Track the particles of a dataset with the Multiple Hypothesis Tracker."""
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from command_line import ArgumentParser, InputError, output_file, positive_int, run
+from mht_flags import Unproven, add_mht_flags
 from mpt.kalman import Model
 from mpt.progress import Progress
 from mpt.tables.dataset import dataset_parameters, read_scenes, start_of
@@ -15,46 +15,18 @@ from mpt.tables.files import TableWriter
 from mpt.tables.tracks import MARGINS, TrackWriter
 from mpt.trackers import mht
 from processor_time import processor_time_logged
-from tracker_flags import add_dataset_flags, add_filter_flags
+from tracker_flags import add_dataset_flags
 
 
 def main() -> None:
     """Read the flags, then track."""
     parser = ArgumentParser(description=__doc__)
     add_dataset_flags(parser)
-    parser.add_argument(
-        "--lookback",
-        type=positive_int,
-        required=True,
-        metavar="K",
-        help="frames in the window; T - 1 or more solves the whole sequence",
-    )
-    add_filter_flags(parser)
-    parser.add_argument(
-        "--solver",
-        choices=mht.SOLVERS,
-        required=True,
-        help="enumerate: look at every hypothesis; refilter: and filter each anew in every frame, which only "
-        "takes longer; assignment: leave out what cannot be best, for many particles",
-    )
-    parser.add_argument(
-        "--estimate",
-        choices=mht.ESTIMATES,
-        required=True,
-        help="the positions written: filtered along the associations that are decided K - 1 frames later; "
-        "online: of the best hypothesis so far, which no later frame changes; smoothed along the decided "
-        "associations, given all measurements; or the decided detection",
-    )
+    add_mht_flags(parser, mht.SOLVERS)
     parser.add_argument(
         "--margin",
         type=output_file,
         help="margins.parquet to write: what another detection would cost each track in each frame",
-    )
-    parser.add_argument(
-        "--node-limit",
-        type=positive_int,
-        default=mht.NODE_LIMIT,
-        help="nodes that the assignment solver searches in a window at most",
     )
     parser.add_argument("--threads", type=positive_int, default=1, help="sequences tracked at a time")
     arguments = parser.parse_args()
@@ -98,7 +70,7 @@ def track(
         "dataset": dataset_parameters(measurements),
     }
     progress, done = Progress(parameters["dataset"]["experiments"], "experiments"), 0
-    unproven, widest = 0, 0.0
+    unproven = Unproven()
     with ExitStack() as files:
         tracks = files.enter_context(TrackWriter(output, parameters))
         margins = None if margin is None else files.enter_context(TableWriter(margin, MARGINS, parameters))
@@ -119,16 +91,10 @@ def track(
             tracks.write(scenes.experiments, *found)
             if margins is not None:
                 margins.write(margin_columns(scenes.experiments, decisions))
-            unproven += int(np.count_nonzero(decisions.gap))
-            widest = max(widest, decisions.gap.max())
+            unproven.count(decisions.gap)
             done += len(scenes.experiments)
             progress.at(done)
-    if unproven:
-        print(
-            f"track_mht.py: {unproven} frames were decided without proof, by hypotheses that cost at most "
-            f"{widest:.3g} more than the best: raise --node-limit",
-            file=sys.stderr,
-        )
+    unproven.warn("track_mht.py")
 
 
 def margin_columns(experiments: np.ndarray, decisions: mht.Decisions) -> dict[str, np.ndarray]:

@@ -10,11 +10,17 @@ from mpt.trackers.limits import PROCESS_NOISE_MODELS
 FILTER_SETTINGS = ("process_noise", "measurement_noise", "velocity_spread", "process_noise_model")
 
 
-def add_dataset_flags(parser: ArgumentParser) -> None:
-    """Add the flags that every tracker has: the two tables it reads and the one it writes."""
+def add_scenes_flags(parser: ArgumentParser) -> None:
+    """Add the flags of the two tables that every tracker reads."""
     add = parser.add_argument
     add("--measurements", type=existing_file, required=True, help="measurements.parquet of the dataset")
     add("--initial", type=existing_file, required=True, help="initial.parquet of the dataset")
+
+
+def add_dataset_flags(parser: ArgumentParser) -> None:
+    """Add the flags of a tracker without a model: the two tables it reads and the one it writes."""
+    add_scenes_flags(parser)
+    add = parser.add_argument
     add("--output", type=output_file, required=True, help="tracks.parquet to write")
 
 

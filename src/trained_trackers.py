@@ -18,6 +18,7 @@ from mpt.transformer.model_file import load_model
 from mpt.transformer.network import Network
 from mpt.transformer.networks import PLAIN, name_of
 from mpt.transformer.plain import LEARNED
+from tracker_flags import add_scenes_flags
 
 # Detections tracked at a time, over all replicates; bounds the memory of the cached keys and values.
 DETECTIONS_AT_A_TIME = 90_000
@@ -25,9 +26,8 @@ DETECTIONS_AT_A_TIME = 90_000
 
 def add_model_flags(parser: ArgumentParser) -> None:
     """Add the flags of every tracker with a model: what it reads, with which replicates, what it writes."""
+    add_scenes_flags(parser)
     add = parser.add_argument
-    add("--measurements", type=existing_file, required=True, help="measurements.parquet of the dataset")
-    add("--initial", type=existing_file, required=True, help="initial.parquet of the dataset")
     add("--model", type=existing_file, required=True, help="model.pt that train.py wrote")
     add("--replicate", type=non_negative_int, metavar="r", help="track with replicate r only, default all")
     add("--extrapolate", action="store_true", help="track sequences longer than those of the training, too")

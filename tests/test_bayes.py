@@ -199,7 +199,8 @@ def test_the_script_writes_the_tracks_and_how_they_were_made(dataset, run_script
     directory = dataset()
     output = tmp_path / "tracks.parquet"
     result = run_script("track_bayes.py", *flags(directory), "--output", output)
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    # Where it takes seconds, it says on the standard output how far it is.
+    assert (result.returncode, result.stderr) == (0, "")
     (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
     positions, detection = bayes.track(scenes.measurements, scenes.initial, Model(1.5, 2.0, 0.1))
     (tracks,) = read_tracks(output)

@@ -69,7 +69,8 @@ def test_each_replicate_writes_the_tracks_of_its_network(run_script, dataset, mo
     directory = dataset(experiments=331)
     outputs = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
     result = run_script("track_transformer.py", *arguments(directory, model), "--output", *outputs)
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    # Where it takes seconds, it says on the standard output how far it is.
+    assert (result.returncode, result.stderr) == (0, "")
     (scenes,) = read_scenes(directory / "measurements.parquet", directory / "initial.parquet")
     network, _ = load_model(model, CPU)
     for replicate, output in enumerate(outputs):
