@@ -326,6 +326,43 @@ def test_what_is_said_of_other_numbers_of_particles_was_measured():
     assert f"coefficient is {jaccard:.4f} above" in text
 
 
+def test_what_is_said_of_many_particles_was_found():
+    text = (PROJECT / "docs/many.md").read_text(encoding="utf-8")
+    network, hybrid = "geometric, trained at N = 5", "hybrid, trained at N = 5"
+
+    def rows(figure, values, labels):
+        """Return the rows of a table: by curve the Jaccard coefficient and the position error."""
+        found = {
+            (row["label"], float(row["x"]), row["score"]): float(row["mean"])
+            for row in reference(f"beyond/figures/{figure}.csv")
+        }
+        for x in values:
+            pairs = ((found[label, x, "jaccard"], found[label, x, "position_error"]) for label in labels)
+            yield f"| {x:g} | {' | '.join(f'{links:.3f}, {error:.2f}' for links, error in pairs)} |"
+
+    mht = ("MHT, K_MHT = 1", "MHT, K_MHT = 3")
+    told = [
+        *rows("figure_7", (2, 5, 10, 20, 50, 100), (*mht, network, hybrid)),
+        *rows("figure_8", (0.0005, 0.001, 0.0015, 0.002, 0.003), (*mht, network)),
+        *rows("figure_9", (1, 2, 3, 4, 5), ("MHT", *(f"hybrid, ε = {e}" for e in (0.1, 0.01, 0.001)))),
+        *rows("figure_10", (2, 5, 10), (network, "geometric, trained at the same N")),
+    ]
+    seconds = {
+        (row["label"], row["x"]): float(row["mean"])
+        for row in reference("beyond/costs/figure_7.csv")
+        if row["score"] == "seconds"
+    }
+    for label in (*mht, network, hybrid):
+        told.append(" | ".join(f"{seconds[label, x]:.2g}" for x in ("2", "20", "100")))
+    verdicts: dict[str, dict[str, str]] = {}
+    for row in reference("beyond/claims.csv"):
+        verdicts.setdefault(row["claim"], {})[row["score"]] = row["verdict"]
+    for claim, by_score in verdicts.items():
+        judged = " | ".join(by_score.get(score, "–") for score in ("jaccard", "position_error"))
+        assert re.search(rf"^\| `{claim}` \|.* \| {judged} \|$", text, re.MULTILINE), (claim, judged)
+    assert [row for row in told if row not in text] == []
+
+
 def test_what_is_said_of_a_gpu_was_measured():
     text = " ".join((PROJECT / "docs/machines.md").read_text(encoding="utf-8").split())
     found = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/gpu.csv")}
