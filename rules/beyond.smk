@@ -6,5 +6,7 @@ def beyond_files(wildcards) -> list[str]:
     studies = [study for study in PLAN.curves if category(study) == BEYOND]
     if not studies:
         refuse(["studies: all are the paper's; lay studies/beyond.yaml over the config by --configfile"])
-    drawn = expand("results/{what}/{study}.{format}", what=["figures", "costs"], study=studies, format=FORMATS)
+    drawn = expand(
+        "results/{what}/{study}.{format}", what=["figures", "costs"], study=studies, format=FORMATS
+    )
     return drawn + claims_files()
