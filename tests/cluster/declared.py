@@ -8,7 +8,7 @@ from workflow import scripts_of_rules
 
 PROJECT = Path(__file__).parents[2]
 # Rules of targets of their own, and of what the small config has not.
-NOT_IN_THE_SMALL_CONFIG = ("recordings.smk", "movies.smk", "scaling_law.smk", "peers.smk")
+NOT_IN_THE_SMALL_CONFIG = ("recordings.smk", "movies.smk", "scaling_law.smk", "costs.smk")
 
 
 class Rule(NamedTuple):

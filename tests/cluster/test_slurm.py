@@ -244,7 +244,7 @@ def test_every_job_but_the_light_ones_ran_under_slurm(at_work, slurm):
 
 
 def test_rules_that_want_a_gpu_and_only_they_had_one(at_work, slurm):
-    assert sorted(ON_GPU) == ["track_transformer", "train"]
+    assert sorted(ON_GPU) == ["track_hybrid", "track_transformer", "train"]
     known = slurm.jobs()
     for job, gpu, _, script in at_work["small config"].calls():
         assert gpu == ("0" if script in ON_GPU else "none")
