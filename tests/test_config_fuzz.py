@@ -126,6 +126,16 @@ def mutations(draw):
     return config
 
 
+def test_readings_in_the_sizes_of_the_studies_are_planned():
+    """Claims are then judged once more of another network, too."""
+    config = copy.deepcopy(DEFAULT)
+    config["readings"]["reduced"] = {}
+    assert problems(config, SCHEMA) == []
+    for part in choices.PARTS:
+        for scene in choices.scenes(config, part):
+            assert choices.work(config, part, scene)["choices"]
+
+
 def test_a_thousand_mutations_are_planned_or_refused_readably():
     outcomes = []
 

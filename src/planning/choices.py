@@ -290,12 +290,16 @@ def _choices(config: dict, found: dict, part: str) -> list[dict[str, str]]:
 
 
 def _judged(config: dict, jobs: Plan, part: str) -> dict:
-    """Return the ledger of the claims about scores; over the grid, of those without a network."""
+    """Return the ledger of the claims about scores; over the grid, of those without a network.
+
+    What is judged once more of another network follows its claim.
+    """
     claims = ledger(config, jobs)["claims"]
     kept = {
         name: config["claims"][name]
         for name, claim in claims.items()
-        if claim["test"] not in OF_OPERATIONS
+        if name in config["claims"]
+        and claim["test"] not in OF_OPERATIONS
         and (part != GRID or not any(jobs.methods[name].is_trained for name in _methods(jobs, claim)))
         and not _is_recorded(jobs, claim)
     }
