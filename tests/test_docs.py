@@ -354,6 +354,10 @@ def test_what_is_said_of_many_particles_was_found():
     }
     for label in (*mht, network, hybrid):
         told.append(" | ".join(f"{seconds[label, x]:.2g}" for x in ("2", "20", "100")))
+    for row in reference("beyond/lost.csv"):
+        lost = [f"{100 * float(row[share]):.0f} %" for share in ("windows_lost", "sequences_with_one")]
+        kept = f"{float(row['kept_of_a_track']):.2f}"
+        told.append(f"| {' | '.join([row['particles'], row['epsilon'], kept, *lost])} |")
     verdicts: dict[str, dict[str, str]] = {}
     for row in reference("beyond/claims.csv"):
         verdicts.setdefault(row["claim"], {})[row["score"]] = row["verdict"]
