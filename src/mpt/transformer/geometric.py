@@ -39,6 +39,7 @@ they took. Without rivalry, c_i = 0. Without division, each track weighs detecti
 ℓ_p. The parameters are the same in number and begin the same; those of the missing part go unused.
 """
 
+import copy
 import math
 import sys
 from dataclasses import KW_ONLY, dataclass
@@ -51,6 +52,7 @@ from torch import nn
 from torch.nn import functional
 
 from mpt.transformer import network
+from mpt.transformer.attention import Sight, attend_in_blocks
 from mpt.transformer.network import WHOLE, Cache, FeedForward, IncrementalDecoding, Linear, Network, normalise
 
 NOTHING, GEOMETRY, RIVALRY, DIVISION = "nothing", "geometry", "rivalry", "division"
@@ -115,6 +117,15 @@ class _Places:
         squared = (positions * positions).sum(-1, keepdim=True)
         clock = clock.expand(*squared.shape[:-1], -1)
         self.keys = torch.cat([positions, squared, clock], -1)
+
+    def part(self, tokens: slice) -> "_Places":
+        """Return where and when these of the tokens stand."""
+        tracks = None if self.tracks is None else self.tracks[tokens]
+        places = copy.copy(self)
+        places.positions, places.keys = self.positions[:, :, tokens], self.keys[:, :, tokens]
+        places.times, places.phase, places.tracks = self.times[tokens], self.phase[tokens], tracks
+        places.away = None if self.away is None else self.away[..., tokens, :]
+        return places
 
 
 def _away_from_others(positions: torch.Tensor, tracks: int) -> torch.Tensor:
@@ -205,19 +216,13 @@ class _Attention(nn.Module):
         key, value = self.key_value(normalise(x)).split(self.size, -1)
         return _extend(key, places.keys), _extend(value, places.positions)
 
-    def forward(self, x, places: _Places, keys, values, mask=None) -> torch.Tensor:
-        """Return the update of x (R, B, L, d).
-
-        mask (L, keys) is true where a token may look; None: everywhere.
-        """
+    def forward(self, x, places: _Places, keys, values, seen: Sight | None = None) -> torch.Tensor:
+        """Return the update of x (R, B, L, d). seen: which keys the tokens see; None: all."""
         queries = self.query(x, places).flatten(0, 1)
-        at_a_time = _at_a_time(_ATTENDED_AT_A_TIME, len(queries) * self.heads * keys.shape[1])
-        if at_a_time >= x.shape[2]:
-            mixed = self._attend(queries, keys, values, places.times, mask)
+        if seen is not None and torch.is_grad_enabled() and not self.whole:
+            mixed = attend_in_blocks(_attend_to_seen, seen.blocks, queries, keys, values)
         else:
-            masks = [None] * x.shape[2] if mask is None else mask.split(at_a_time)
-            parts = zip(queries.split(at_a_time, 2), places.times.split(at_a_time), masks, strict=False)
-            mixed = torch.cat([self._attend(part, keys, values, *rest) for part, *rest in parts], 2)
+            mixed = self._at_once(queries, keys, values, places.times, None if seen is None else seen.mask)
         mixed = mixed.unflatten(0, x.shape[:2])
         value, place = mixed[..., : self.size], mixed[..., self.size : self.size + 2]
         displacement = place - places.positions[:, :, None]
@@ -225,6 +230,15 @@ class _Attention(nn.Module):
         bounded = displacement * torch.rsqrt(1 + squared / _SATURATION**2)
         heads = torch.cat([value, bounded, torch.log1p(squared)], -1)
         return self.out(heads.transpose(2, 3).flatten(-2))
+
+    def _at_once(self, queries, keys, values, times, mask) -> torch.Tensor:
+        """Return what is taken of all keys at once, in parts only if there are too many logits."""
+        at_a_time = _at_a_time(_ATTENDED_AT_A_TIME, len(queries) * self.heads * keys.shape[1])
+        if at_a_time >= len(times):
+            return self._attend(queries, keys, values, times, mask)
+        masks = [None] * len(times) if mask is None else mask.split(at_a_time)
+        parts = zip(queries.split(at_a_time, 2), times.split(at_a_time), masks, strict=False)
+        return torch.cat([self._attend(part, keys, values, *rest) for part, *rest in parts], 2)
 
     def _attend(self, queries, keys, values, times, mask) -> torch.Tensor:
         if self.whole:
@@ -250,24 +264,43 @@ class _Pointer(nn.Module):
         """Return keys (R·B, L, ·), the same for all pointers, and the positions (R·B, L, 2) of the tokens."""
         return _extend(self.key(normalise(x)), places.keys), places.positions.flatten(0, 1)
 
-    def forward(self, x, places: _Places, keys, values, mask=None) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, x, places: _Places, keys, values, seen: Sight | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the positions (R, B, L, 2) in length scales, and what else is in the values.
 
         values (R·B, keys, 2 + n): after the positions, n more numbers of each detection, of which the mean
-        (R, B, L, n) under the pointers' weights is returned.
+        (R, B, L, n) under the pointers' weights is returned. seen: which keys the tokens see; None: all.
         """
         queries = self.query(x, places)
-        frame = len(keys) * self.pointers * x.shape[2] * places.tracks.shape[1]
-        at_a_time = _at_a_time(_POINTED_AT_A_TIME, frame)
-        if at_a_time * places.tracks.shape[1] >= keys.shape[1]:
-            pointed = _product(self._weights(self._logits(queries, places, keys), places, mask), values)
+        if seen is not None and torch.is_grad_enabled():
+            parts = [
+                self._pointed(
+                    queries[..., tokens, :], places.part(tokens), keys[:, near], values[:, near], mask
+                )
+                for tokens, near, mask in seen.blocks
+            ]
+            pointed = torch.cat(parts, 2)
         else:
-            pointed = self._in_blocks(at_a_time, queries, places, keys, values, mask)
+            mask = None if seen is None else seen.mask
+            pointed = self._at_once(queries, places, keys, values, mask)
         place, other = pointed.unflatten(0, x.shape[:2]).tensor_split((2,), -1)
         gate, share = self.gate_share(normalise(x)).unflatten(-1, (2, -1)).permute(3, 0, 1, 4, 2)
         share = share.softmax(2)[..., None]
         moves = gate.sigmoid()[..., None] * (place - places.positions[:, :, None])
         return places.positions + (share * moves).sum(2), (share * other).sum(2)
+
+    def _at_once(self, queries, places: _Places, keys, values, mask) -> torch.Tensor:
+        """Return what is pointed at among all keys at once, in parts only if there are too many logits."""
+        tokens, tracks = places.tracks.shape
+        at_a_time = _at_a_time(_POINTED_AT_A_TIME, len(keys) * self.pointers * tokens * tracks)
+        if at_a_time * tracks >= keys.shape[1]:
+            return self._pointed(queries, places, keys, values, mask)
+        return self._in_parts(at_a_time, queries, places, keys, values, mask)
+
+    def _pointed(self, queries, places: _Places, keys, values, mask) -> torch.Tensor:
+        """Return the values (R·B, pointers, L, ·) pointed at."""
+        return _product(self._weights(self._logits(queries, places, keys), places, mask), values)
 
     def _logits(self, queries, places: _Places, keys) -> torch.Tensor:
         """Return logits (R·B, pointers, L, keys)."""
@@ -285,8 +318,8 @@ class _Pointer(nn.Module):
         tracks = places.tracks.shape[1]
         return _divided(logits, tracks, mask) if self.divides and tracks > 1 else _shared(logits, mask)
 
-    def _in_blocks(self, frames: int, queries, places: _Places, keys, values, mask) -> torch.Tensor:
-        """Return the values (R·B, pointers, L, ·) pointed at, so many frames of detections at a time."""
+    def _in_parts(self, frames: int, queries, places: _Places, keys, values, mask) -> torch.Tensor:
+        """As _pointed, so many frames of detections at a time."""
         tracks = places.tracks.shape[1]
         blocks = keys.split(frames * tracks, 1)
         shares = []
@@ -314,7 +347,7 @@ def _at_a_time(most: int, size: int) -> int:
 
 
 def _shared(logits: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Return weights of logits (R·B, pointers, D·N, W·N), each track's by itself."""
+    """Return weights of logits (R·B, heads or pointers, L, keys), each token's by itself."""
     return (logits if mask is None else logits.masked_fill(~mask, -torch.inf)).softmax(-1)
 
 
@@ -377,6 +410,10 @@ def _attend(queries, keys, values, mask) -> torch.Tensor:
     keys, padded = (x[:, None].expand(-1, queries.shape[1], -1, -1) for x in (keys, padded))
     mixed = functional.scaled_dot_product_attention(queries, keys, padded, attn_mask=mask, scale=1.0)
     return mixed[..., : values.shape[-1]]
+
+
+def _attend_to_seen(queries, keys, values, mask) -> torch.Tensor:
+    return _product(_shared(_product(queries, keys.transpose(-1, -2)), mask), values)
 
 
 def _product(rows: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:
@@ -448,7 +485,8 @@ class Transformer(Network):
         Track p is particle p of the axis N.
         """
         frames, tracks = positions.shape[2:4]
-        identity = torch.eye(tracks, dtype=positions.dtype, device=positions.device).repeat(frames, 1)
+        identity = torch.eye(tracks, dtype=positions.dtype, device=positions.device)
+        identity = identity.expand(frames, -1, -1).flatten(0, 1)
         return _Places(positions.flatten(2, 3), self._frames(positions, first), identity)
 
     def start(self, places: _Places) -> torch.Tensor:

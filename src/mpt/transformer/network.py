@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn import functional
 
 from mpt.errors import InputError
+from mpt.transformer.attention import Sight
 
 PAST, WHOLE = "past", "whole"
 ENCODER_SEES = (PAST, WHOLE)
@@ -206,10 +207,13 @@ class Network(nn.Module):
         size = self.architecture
         detections = self.detections(measurements, 0)
         decoded = self.outputs(outputs, measurements.shape[2] - outputs.shape[2])
-        seen = sight(size, detections.times, detections.times, measurements.shape[2])
-        encoded = self._encode(detections, seen)
-        look_back = window(decoded.times, decoded.times, size.decoder_lookback)
-        look_across = sight(size, decoded.times, detections.times, measurements.shape[2])
+        measured = range(measurements.shape[2])
+        asked = measured[len(measured) - outputs.shape[2] :]
+        encoded = self._encode(
+            detections, sight(size, detections.times, measured, detections.times, measured)
+        )
+        look_back = Sight(decoded.times, asked, decoded.times, asked, back=size.decoder_lookback - 1)
+        look_across = sight(size, decoded.times, asked, detections.times, measured)
         x = self.start(decoded)
         for layer in self.decoder:
             x = x + layer.attention(x, decoded, *layer.attention.keys_values(x, decoded), look_back)
@@ -218,7 +222,7 @@ class Network(nn.Module):
             x = x + layer.feed_forward(x)
         return Decoded(x, decoded, encoded, detections, look_across)
 
-    def _encode(self, detections, seen: torch.Tensor | None) -> torch.Tensor:
+    def _encode(self, detections, seen: Sight) -> torch.Tensor:
         x = self.start(detections)
         for layer in self.encoder:
             x = x + layer.attention(x, detections, *layer.attention.keys_values(x, detections), seen)
@@ -246,6 +250,13 @@ class Network(nn.Module):
             return copy.deepcopy(self).double()
         return self
 
+    def frames_to_observe(self, shape: torch.Size) -> int:
+        """Return how many frames of measurements (R, B, T, N, 2) are best observed at a time."""
+        size = self.architecture
+        if size.encoder_sees == WHOLE:
+            return shape[2]
+        return _frames_to_encode(size.encoder_lookback, shape[3])
+
     @torch.inference_mode()
     def follow(
         self,
@@ -264,11 +275,9 @@ class Network(nn.Module):
         which is faster and, but for rounding, the same. A network that sees the whole sequence encodes all at
         once. decoding: the state to begin with, if it is another than what the method of that name returns.
         """
-        size, frames = self.architecture, measurements.shape[2]
-        if size.encoder_sees == WHOLE:
-            frames_at_a_time = frames
-        elif frames_at_a_time is None:
-            frames_at_a_time = _frames_to_encode(size.encoder_lookback, measurements.shape[3])
+        frames = measurements.shape[2]
+        if frames_at_a_time is None or self.architecture.encoder_sees == WHOLE:
+            frames_at_a_time = self.frames_to_observe(measurements.shape)
         frame = self.frame_of_reference(initial)
         measurements = frame.inward(measurements)
         decoding = decoding or self.decoding(measurements.shape)
@@ -292,15 +301,14 @@ class Decoded:
     """What encoder and decoder made of a scene.
 
     x (R, B, D·N, d): the decoder's tokens, at `places`. encoded (R, B, W·N, d): the encoder's, at
-    `detections`. look_across (D·N, W·N): which detections each of the decoder's tokens may see;
-    None: all.
+    `detections`. look_across: which detections each of the decoder's tokens may see.
     """
 
     x: torch.Tensor
     places: object
     encoded: torch.Tensor
     detections: object
-    look_across: torch.Tensor | None
+    look_across: Sight
 
 
 def _frames_to_encode(lookback: int, particles: int) -> int:
@@ -380,15 +388,16 @@ class IncrementalDecoding:
         if self.size.encoder_sees == WHOLE and frames < self._frames:
             raise ValueError(f"{frames} of {self._frames} frames for an encoder that sees the whole sequence")
         here = self.network.detections(measurements, begin)
-        mask = None
+        seen = None
         if frames > 1:
-            times = torch.arange(max(0, begin - lookback + 1), end, device=measurements.device)
+            key_frames = range(max(0, begin - lookback + 1), end)
+            times = torch.arange(key_frames.start, key_frames.stop, device=measurements.device)
             key_times = times.repeat_interleave(self._particles)
-            mask = sight(self.size, here.times, key_times, self._frames)
+            seen = sight(self.size, here.times, range(begin, end), key_times, key_frames)
         x = self.network.start(here)
         for layer, cache in zip(self.network.encoder, self._encoder, strict=True):
             cache.append(*layer.attention.keys_values(x, here))
-            x = x + layer.attention(x, here, *cache.last((lookback + frames - 1) * self._particles), mask)
+            x = x + layer.attention(x, here, *cache.last((lookback + frames - 1) * self._particles), seen)
             x = x + layer.feed_forward(x)
         for layer, cache in zip(self.network.decoder, self._cross, strict=True):
             cache.append(*layer.cross_attention.keys_values(x, here))
@@ -450,18 +459,10 @@ class Cache:
         return self._kept[0][:, tokens], self._kept[1][:, tokens]
 
 
-def window(times: torch.Tensor, key_times: torch.Tensor, lookback: int) -> torch.Tensor:
-    """Return the mask (L, keys): whether a token may see a key of this time, of its frame or before."""
-    age = times[:, None] - key_times
-    return (age >= 0) & (age < lookback)
-
-
 def sight(
-    size: Architecture, times: torch.Tensor, detection_times: torch.Tensor, frames: int
-) -> torch.Tensor | None:
-    """Return the mask (L, keys): whether a token may see a detection of this time; None: all of them."""
-    if size.encoder_sees == PAST:
-        return window(times, detection_times, size.encoder_lookback)
-    if size.encoder_lookback >= frames:
-        return None
-    return (times[:, None] - detection_times).abs() < size.encoder_lookback
+    size: Architecture, times: torch.Tensor, frames: range, detection_times: torch.Tensor, measured: range
+) -> Sight:
+    """Return which detections tokens may see; arguments as of Sight."""
+    reach = size.encoder_lookback - 1
+    ahead = reach if size.encoder_sees == WHOLE else 0
+    return Sight(times, frames, detection_times, measured, back=reach, ahead=ahead)

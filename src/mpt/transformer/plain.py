@@ -22,6 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from mpt.transformer import network
+from mpt.transformer.attention import Sight, attend_in_blocks
 from mpt.transformer.network import FeedForward, IncrementalDecoding, Linear, Network, normalise
 
 POSITION, DISPLACEMENT = "position", "displacement"
@@ -76,16 +77,18 @@ class _Attention(nn.Module):
         key, value = self.key_value(normalise(x)).flatten(0, 1).chunk(2, -1)
         return key, value
 
-    def forward(self, x, places: _Places, keys, values, mask=None) -> torch.Tensor:
-        """Return the update of x (R, B, L, d).
-
-        mask (L, keys) is true where a token may look; None: everywhere.
-        """
+    def forward(self, x, places: _Places, keys, values, seen: Sight | None = None) -> torch.Tensor:
+        """Return the update of x (R, B, L, d). seen: which keys the tokens see; None: all."""
         query = self.query(normalise(x)).flatten(0, 1)
         query, keys, values = (
             each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (query, keys, values)
         )
-        mixed = functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+        if seen is not None and torch.is_grad_enabled():
+            attend = functional.scaled_dot_product_attention
+            mixed = attend_in_blocks(attend, seen.blocks, query, keys, values)
+        else:
+            mask = None if seen is None else seen.mask
+            mixed = functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
         return self.out(mixed.transpose(1, 2).flatten(-2).unflatten(0, x.shape[:2]))
 
 

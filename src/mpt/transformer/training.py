@@ -146,7 +146,11 @@ class Training:
         # The step scale in the network's units of length.
         self._step_scale = torch.from_numpy(steps).to(network.length_scale) / network.length_scale
         self._optimiser = torch.optim.AdamW(
-            network.parameters(), lr=schedule.learning_rate, betas=_BETAS, weight_decay=schedule.weight_decay
+            network.parameters(),
+            lr=schedule.learning_rate,
+            betas=_BETAS,
+            weight_decay=schedule.weight_decay,
+            fused=True,
         )
         self.epoch = 0
         self._untrained_losses: torch.Tensor | None = None
@@ -212,7 +216,6 @@ class Training:
         turns = torch.from_numpy(turns).to(found[0])
         return tuple(torch.einsum("reij,retnj->retni", turns, x) for x in found)
 
-    @torch.no_grad()
     def _outputs(
         self, measurements: torch.Tensor, truth: torch.Tensor, initial: torch.Tensor
     ) -> torch.Tensor:
@@ -221,15 +224,21 @@ class Training:
             return fed_back
         at_a_time = max(1, _TRACKED_AT_A_TIME // len(truth))
         parts = zip(*(x.split(at_a_time, 1) for x in (measurements, truth, fed_back)), strict=True)
+        # A tensor of inference mode couldn't take part in a gradient; what is joined out of that mode can.
         return torch.cat([self._closed_loop(*part) for part in parts], 1)
 
+    @torch.inference_mode()
     def _closed_loop(self, measurements: torch.Tensor, truth: torch.Tensor, outputs: torch.Tensor):
         """Return outputs (R, E, T, N, 2), from frame 1 on replaced by the network's own."""
         decoding = self.network.decoding(measurements.shape)
-        decoding.observe(measurements)
+        at_a_time = self.network.frames_to_observe(measurements.shape)
         outputs = outputs.clone()
         furthest = self.schedule.rescue_distance * self._step_scale[:, None]
-        for t in range(1, truth.shape[2]):
+        for t in range(truth.shape[2]):
+            if t % at_a_time == 0:
+                decoding.observe(measurements[:, :, t : t + at_a_time])
+            if t == 0:
+                continue
             found = decoding.positions_after(outputs[:, :, t - 1], t)
             _require(torch.isfinite(found), "tracks are", self.epoch * self.schedule.batches)
             lost = self._distances(found, truth[:, :, t]).amax(-1) > furthest
