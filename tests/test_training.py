@@ -17,6 +17,7 @@ from mpt.scoring import links
 from mpt.trackers import controls, mht
 from mpt.transformer import networks, training
 from mpt.transformer.geometric import Transformer
+from mpt.transformer.network import IncrementalDecoding
 from mpt.transformer.training import CLOSED_LOOP, TEACHER_FORCING, Divergence, Schedule, Sequences, Training
 from networks import architecture
 
@@ -134,6 +135,8 @@ class ScriptedDecoding:
     def observe(self, measurements):
         type(self).measurements = measurements
 
+    advance = IncrementalDecoding.advance
+
     def positions_after(self, outputs, frame):
         self.inputs[frame] = outputs.clone()
         found = self.positions(frame)
@@ -155,7 +158,7 @@ def scripted(monkeypatch):
     # The tracks swap at frame 3 and stay so until frame 5, where the second gets lost.
     ScriptedDecoding.script = np.array([[0, 1], [0, 1], [0, 1], [1, 0], [1, 0], [1, 0]])
     ScriptedDecoding.stray = (4, 1)
-    monkeypatch.setattr(Transformer, "decoding", ScriptedDecoding)
+    monkeypatch.setattr(Transformer, "fastest_decoding", ScriptedDecoding)
     return sequences, ScriptedDecoding
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
+from typing import Literal
 
 # Numba cannot be imported where its number of threads is none. No kernel here uses its threads.
 if not os.environ.get("NUMBA_NUM_THREADS", "1").strip().lstrip("0").isdecimal():
@@ -14,7 +15,12 @@ from numba import njit
 from numba.core.caching import FunctionCache
 
 
-def compiled(function: Callable | None = None, *, fastmath: Collection[str] = ()) -> Callable:
+def compiled(
+    function: Callable | None = None,
+    *,
+    fastmath: Collection[str] = (),
+    error_model: Literal["python", "numpy"] = "python",
+) -> Callable:
     """Compile `function` at its first call; it runs without Python's lock, so that threads share work.
 
     The machine code is cached in __pycache__ beside the source, else in the user's cache directory
@@ -22,11 +28,12 @@ def compiled(function: Callable | None = None, *, fastmath: Collection[str] = ()
     where the cache is damaged or its disk is full. The cache of a function does not see a change in another
     module's: kernels call only what is in their own module.
 
-    fastmath: how arithmetic may be rewritten, in LLVM's words; not at all by default.
+    fastmath: how arithmetic may be rewritten, in LLVM's words; not at all by default. error_model: whether a
+    division by zero raises an error, as in `python`, or gives ±∞ or NaN, as in `numpy`: that runs in vectors.
     """
     if function is None:
-        return partial(compiled, fastmath=fastmath)
-    kernel = njit(nogil=True, fastmath=set(fastmath))(function)
+        return partial(compiled, fastmath=fastmath, error_model=error_model)
+    kernel = njit(nogil=True, fastmath=set(fastmath), error_model=error_model)(function)
     # Numba finds no place to write to.
     with suppress(RuntimeError):
         # An attribute that only Numba's own dispatcher, not the type that it shows, has.

@@ -71,13 +71,14 @@ def whole(architecture: Architecture, frames: int) -> Operations:
 
 
 def track_frame_by_frame(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
-    """As Network.follow, but no frame is encoded before it is tracked."""
-    return network.follow(measurements, initial, frames_at_a_time=1)
+    """As Network.follow by torch alone, but no frame is encoded before it is tracked."""
+    decoding = network.decoding(measurements.shape)
+    return network.follow(measurements, initial, frames_at_a_time=1, decoding=decoding)
 
 
 def track_whole(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
-    """As Network.follow of a network that sees the whole sequence."""
-    return network.follow(measurements, initial)
+    """As Network.follow by torch alone, of a network that sees the whole sequence."""
+    return network.follow(measurements, initial, decoding=network.decoding(measurements.shape))
 
 
 @torch.no_grad()

@@ -53,6 +53,8 @@ from torch.nn import functional
 
 from mpt.transformer import network
 from mpt.transformer.attention import Sight, attend_in_blocks
+from mpt.transformer.compiled_decoding import CompiledGeometricDecoding, is_compilable
+from mpt.transformer.decoding_kernels import GeometricConstants
 from mpt.transformer.network import WHOLE, Cache, FeedForward, IncrementalDecoding, Linear, Network, normalise
 
 NOTHING, GEOMETRY, RIVALRY, DIVISION = "nothing", "geometry", "rivalry", "division"
@@ -498,6 +500,21 @@ class Transformer(Network):
         """Return the state of tracking measurements of this shape (R, B, T, N, 2), frame by frame."""
         return _PointingDecoding(self, shape)
 
+    def fastest_decoding(self, shape: torch.Size) -> IncrementalDecoding:
+        """As decoding, but for rounding; by compiled kernels where they serve."""
+        if not is_compilable(self, shape):
+            return self.decoding(shape)
+        without = self.architecture.without
+        constants = GeometricConstants(
+            geometry=without != GEOMETRY,
+            rivalry=without not in (GEOMETRY, RIVALRY),
+            division=without != DIVISION,
+            sharpness=np.float32(_SHARPNESS),
+            near_squared=np.float32(_NEAR**2),
+            per_saturation_squared=np.float32(_SATURATION**-2),
+        )
+        return CompiledGeometricDecoding(self, shape, constants)
+
     def associate(self, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
         """Return the probability (R, B, T, N, N) that in each frame a detection (last) is a track's.
 
@@ -524,8 +541,10 @@ class _PointingDecoding(IncrementalDecoding):
         super().__init__(network, shape)
         self._pointer = Cache(*self._room)
 
-    def observe(self, measurements: torch.Tensor) -> None:
-        self._pointer.append(*self.network.pointer.keys_values(*self.encode(measurements)))
+    def keep(self, x: torch.Tensor, here: _Places) -> None:
+        """As IncrementalDecoding.keep, and what the pointers look at."""
+        super().keep(x, here)
+        self._pointer.append(*self.network.pointer.keys_values(x, here))
 
     def positions_after(self, outputs: torch.Tensor, frame: int) -> torch.Tensor:
         x, here = self.decode(outputs, frame)

@@ -176,6 +176,10 @@ class Network(nn.Module):
         """Return the state of tracking measurements of this shape (R, B, T, N, 2), frame by frame."""
         raise NotImplementedError
 
+    def fastest_decoding(self, shape: torch.Size) -> "IncrementalDecoding":
+        """As decoding, but for rounding; by compiled kernels where they serve."""
+        return self.decoding(shape)
+
     def of_replicate(self, replicate: int) -> "Network":
         """Return a network that is this replicate alone."""
         alone = type(self)(self.architecture, 1)
@@ -280,17 +284,16 @@ class Network(nn.Module):
             frames_at_a_time = self.frames_to_observe(measurements.shape)
         frame = self.frame_of_reference(initial)
         measurements = frame.inward(measurements)
-        decoding = decoding or self.decoding(measurements.shape)
-        fed_back = outputs = torch.empty_like(measurements)
+        decoding = decoding or self.fastest_decoding(measurements.shape)
+        fed_back = outputs = measurements.new_empty(measurements.shape)
         outputs[:, :, 0] = frame.inward(initial[:, :, None])[:, :, 0]
         if truth is not None:
-            fed_back = frame.inward(truth)
+            fed_back = frame.inward(truth).contiguous()
             fed_back[:, :, 0] = outputs[:, :, 0]
-        for t in range(frames):
-            if t % frames_at_a_time == 0:
-                decoding.observe(measurements[:, :, t : t + frames_at_a_time])
-            if t > 0:
-                outputs[:, :, t] = decoding.positions_after(fed_back[:, :, t - 1], t)
+        for begin in range(0, frames, frames_at_a_time):
+            end = min(begin + frames_at_a_time, frames)
+            decoding.observe(measurements[:, :, begin:end])
+            decoding.advance(fed_back, outputs, max(1, begin), end)
         tracks = frame.outward(outputs)
         tracks[:, :, 0] = initial
         return tracks
@@ -379,10 +382,6 @@ class IncrementalDecoding:
 
         Where the past is seen, what is decoded at frame t sees no frame after t, however many were observed.
         """
-        self.encode(measurements)
-
-    def encode(self, measurements: torch.Tensor):
-        """Observe, and return the encoded tokens (R, B, F·N, d) with their places."""
         frames, lookback = measurements.shape[2], self.size.encoder_lookback
         begin, end = self._observed, self._observed + frames
         if self.size.encoder_sees == WHOLE and frames < self._frames:
@@ -399,10 +398,21 @@ class IncrementalDecoding:
             cache.append(*layer.attention.keys_values(x, here))
             x = x + layer.attention(x, here, *cache.last((lookback + frames - 1) * self._particles), seen)
             x = x + layer.feed_forward(x)
+        self._observed = end
+        self.keep(x, here)
+
+    def keep(self, x: torch.Tensor, here) -> None:
+        """Keep of the encoded tokens (R, B, F·N, d) of the last frames observed what the decoder looks at."""
         for layer, cache in zip(self.network.decoder, self._cross, strict=True):
             cache.append(*layer.cross_attention.keys_values(x, here))
-        self._observed = end
-        return x, here
+
+    def advance(self, fed_back: torch.Tensor, outputs: torch.Tensor, begin: int, end: int) -> None:
+        """Set outputs (R, B, T, N, 2) of frames `begin` … `end` − 1, from what is fed back of those before.
+
+        fed_back (R, B, T, N, 2) may be the outputs themselves. Both are contiguous.
+        """
+        for t in range(begin, end):
+            outputs[:, :, t] = self.positions_after(fed_back[:, :, t - 1], t)
 
     def positions_after(self, outputs: torch.Tensor, frame: int) -> torch.Tensor:
         """Return the positions (R, B, N, 2) at `frame` after the outputs (R, B, N, 2) of the frame before."""

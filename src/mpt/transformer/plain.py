@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from mpt.transformer import network
 from mpt.transformer.attention import Sight, attend_in_blocks
+from mpt.transformer.compiled_decoding import CompiledPlainDecoding, is_compilable
 from mpt.transformer.network import FeedForward, IncrementalDecoding, Linear, Network, normalise
 
 POSITION, DISPLACEMENT = "position", "displacement"
@@ -138,7 +139,12 @@ class Transformer(Network):
     def read(self, x: torch.Tensor, places: _Places) -> torch.Tensor:
         """Return the positions (R, B, L, 2) that tokens (R, B, L, d) of the decoder stand for."""
         found = self.head(normalise(x))
-        return found + places.positions if self.architecture.head == DISPLACEMENT else found
+        return found + places.positions if self.yields_displacement else found
+
+    @property
+    def yields_displacement(self) -> bool:
+        """Whether the head yields a displacement from the last output."""
+        return self.architecture.head == DISPLACEMENT
 
     def detections(self, positions: torch.Tensor, first: int) -> _Places:
         """Return where and when the detections (R, B, F, N, 2) of frames `first`, … are."""
@@ -176,6 +182,12 @@ class Transformer(Network):
     def decoding(self, shape: torch.Size) -> "_Decoding":
         """Return the state of tracking measurements of this shape (R, B, T, N, 2), frame by frame."""
         return _Decoding(self, shape)
+
+    def fastest_decoding(self, shape: torch.Size) -> IncrementalDecoding:
+        """As decoding, but for rounding; by compiled kernels where they serve."""
+        if not is_compilable(self, shape):
+            return self.decoding(shape)
+        return CompiledPlainDecoding(self, shape)
 
 
 class _Decoding(IncrementalDecoding):

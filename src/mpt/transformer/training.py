@@ -230,19 +230,20 @@ class Training:
     @torch.inference_mode()
     def _closed_loop(self, measurements: torch.Tensor, truth: torch.Tensor, outputs: torch.Tensor):
         """Return outputs (R, E, T, N, 2), from frame 1 on replaced by the network's own."""
-        decoding = self.network.decoding(measurements.shape)
+        decoding = self.network.fastest_decoding(measurements.shape)
         at_a_time = self.network.frames_to_observe(measurements.shape)
-        outputs = outputs.clone()
+        outputs = outputs.clone(memory_format=torch.contiguous_format)
+        found = torch.empty_like(outputs)
         furthest = self.schedule.rescue_distance * self._step_scale[:, None]
         for t in range(truth.shape[2]):
             if t % at_a_time == 0:
                 decoding.observe(measurements[:, :, t : t + at_a_time])
             if t == 0:
                 continue
-            found = decoding.positions_after(outputs[:, :, t - 1], t)
-            _require(torch.isfinite(found), "tracks are", self.epoch * self.schedule.batches)
-            lost = self._distances(found, truth[:, :, t]).amax(-1) > furthest
-            outputs[:, :, t] = torch.where(lost[..., None, None], truth[:, :, t], found)
+            decoding.advance(outputs, found, t, t + 1)
+            _require(torch.isfinite(found[:, :, t]), "tracks are", self.epoch * self.schedule.batches)
+            lost = self._distances(found[:, :, t], truth[:, :, t]).amax(-1) > furthest
+            outputs[:, :, t] = torch.where(lost[..., None, None], truth[:, :, t], found[:, :, t])
         return outputs
 
     def _distances(self, found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
