@@ -218,6 +218,10 @@ class _Attention(nn.Module):
         key, value = self.key_value(normalise(x)).split(self.size, -1)
         return _extend(key, places.keys), _extend(value, places.positions)
 
+    def among(self, x, places: _Places, seen: Sight) -> torch.Tensor:
+        """Return the update of x (R, B, L, d) where the keys and values are its own."""
+        return self(x, places, *self.keys_values(x, places), seen)
+
     def forward(self, x, places: _Places, keys, values, seen: Sight | None = None) -> torch.Tensor:
         """Return the update of x (R, B, L, d). seen: which keys the tokens see; None: all."""
         queries = self.query(x, places).flatten(0, 1)

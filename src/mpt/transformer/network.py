@@ -97,11 +97,21 @@ class Linear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return y (R, ..., outputs)."""
+        return self._mapped(x, self.weight, self.bias)
+
+    def beside(self, other: "Linear", x: torch.Tensor) -> torch.Tensor:
+        """Return what this map and another make of x, side by side (R, ..., outputs of both)."""
+        weight, bias = (
+            torch.cat(each, -1) for each in ((self.weight, other.weight), (self.bias, other.bias))
+        )
+        return self._mapped(x, weight, bias)
+
+    def _mapped(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         rows = x.reshape(x.shape[0], -1, x.shape[-1])
         if self.precision == torch.float32:
-            product = torch.baddbmm(self.bias, rows, self.weight)
+            product = torch.baddbmm(bias, rows, weight)
         else:
-            product = self.bias + torch.bmm(rows.to(self.precision), self.weight.to(self.precision))
+            product = bias + torch.bmm(rows.to(self.precision), weight.to(self.precision))
         return product.view(*x.shape[:-1], -1)
 
 
@@ -220,7 +230,7 @@ class Network(nn.Module):
         look_across = sight(size, decoded.times, asked, detections.times, measured)
         x = self.start(decoded)
         for layer in self.decoder:
-            x = x + layer.attention(x, decoded, *layer.attention.keys_values(x, decoded), look_back)
+            x = x + layer.attention.among(x, decoded, look_back)
             cross = layer.cross_attention
             x = x + cross(x, decoded, *cross.keys_values(encoded, detections), look_across)
             x = x + layer.feed_forward(x)
@@ -229,7 +239,7 @@ class Network(nn.Module):
     def _encode(self, detections, seen: Sight) -> torch.Tensor:
         x = self.start(detections)
         for layer in self.encoder:
-            x = x + layer.attention(x, detections, *layer.attention.keys_values(x, detections), seen)
+            x = x + layer.attention.among(x, detections, seen)
             x = x + layer.feed_forward(x)
         return x
 

@@ -78,9 +78,18 @@ class _Attention(nn.Module):
         key, value = self.key_value(normalise(x)).flatten(0, 1).chunk(2, -1)
         return key, value
 
+    def among(self, x, places: _Places, seen: Sight) -> torch.Tensor:
+        """Return the update of x (R, B, L, d) where the keys and values are its own."""
+        if not torch.is_grad_enabled():
+            return self(x, places, *self.keys_values(x, places), seen)
+        query, keys, values = self.query.beside(self.key_value, normalise(x)).flatten(0, 1).chunk(3, -1)
+        return self._mixed(x, query, keys, values, seen)
+
     def forward(self, x, places: _Places, keys, values, seen: Sight | None = None) -> torch.Tensor:
         """Return the update of x (R, B, L, d). seen: which keys the tokens see; None: all."""
-        query = self.query(normalise(x)).flatten(0, 1)
+        return self._mixed(x, self.query(normalise(x)).flatten(0, 1), keys, values, seen)
+
+    def _mixed(self, x, query, keys, values, seen: Sight | None) -> torch.Tensor:
         query, keys, values = (
             each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (query, keys, values)
         )

@@ -300,7 +300,7 @@ class Training:
         """Shorten long gradients; returns how long they were (R,)."""
         # Each replicate by its own norm, so that none feels the others.
         gradients = [parameter.grad.flatten(1) for parameter in self.network.parameters()]
-        norms = torch.stack([gradient.square().sum(1) for gradient in gradients]).sum(0).sqrt()
+        norms = torch.linalg.vector_norm(torch.cat(gradients, 1), dim=1)
         shrink = (self.schedule.gradient_clip / (norms + 1e-12)).clamp(max=1.0)
         for gradient in gradients:
             gradient.mul_(shrink[:, None])
