@@ -153,13 +153,15 @@ def extend(b, t, tracks, histories, measurements, precision, state, extended):
         for h in range(histories):
             state[i, 0, h] += state[i, 2, h]
             state[i, 1, h] += state[i, 3, h]
+        across, along, so_far = state[i, 0], state[i, 1], state[i, 4]
         for d in range(N):
             j = i + d if i + d < N else i + d - N
             measured_x, measured_y = measurements[b, t, j, 0], measurements[b, t, j, 1]
+            costs = extended[i, d]
             for h in range(histories):
-                x = measured_x - state[i, 0, h]
-                y = measured_y - state[i, 1, h]
-                extended[i, d, h] = state[i, 4, h] + (x * x + y * y) * weight
+                x = measured_x - across[h]
+                y = measured_y - along[h]
+                costs[h] = so_far[h] + (x * x + y * y) * weight
 
 
 @compiled
@@ -177,18 +179,21 @@ def _add_tracks(tracks, hypotheses, digit, history, extended, total):
     """Sum the costs of the tracks for every hypothesis."""
     N = len(tracks)
     for p in range(_factorial(tracks)):
-        first = p * hypotheses
+        sums = total[p * hypotheses : (p + 1) * hypotheses]
         if N == 1:
             for a in range(hypotheses):
-                total[first + a] = extended[0, 0, a]
+                sums[a] = extended[0, 0, a]
+        elif N == 2:
+            # Both tracks have the history that the hypothesis has.
+            newest = digit[p, 0]
+            for a in range(hypotheses):
+                sums[a] = extended[0, newest, a] + extended[1, newest, a]
         else:
             for a in range(hypotheses):
-                total[first + a] = (
-                    extended[0, digit[p, 0], history[0, a]] + extended[1, digit[p, 1], history[1, a]]
-                )
+                sums[a] = extended[0, digit[p, 0], history[0, a]] + extended[1, digit[p, 1], history[1, a]]
         for i in range(2, N):
             for a in range(hypotheses):
-                total[first + a] += extended[i, digit[p, i], history[i, a]]
+                sums[a] += extended[i, digit[p, i], history[i, a]]
 
 
 @compiled
@@ -216,8 +221,10 @@ def _update(b, t, tracks, stride, decided, parents, measurements, gain, state, e
         for d in range(N):
             j = i + d if i + d < N else i + d - N
             x, y = measurements[b, t, j, 0], measurements[b, t, j, 1]
-            for h in range(parents):
-                parent, child = decided[i] + h * stride, d * parents + h
+            first, step, born = np.uintp(decided[i]), np.uintp(stride), np.uintp(d * parents)
+            for h in range(np.uintp(parents)):
+                # Unsigned, for of a number that might be negative Numba asks whether it counts from the end.
+                parent, child = first + h * step, born + h
                 _update_history(i, parent, x, y, gain_position, gain_velocity, state, child, following)
                 following[i, 4, child] = extended[i, d, parent]
 
@@ -250,8 +257,9 @@ def _fold(tracks, hypotheses, total):
     P = _factorial(tracks)
     while hypotheses > 1:
         for p in range(1, P):
+            others = total[p * hypotheses : (p + 1) * hypotheses]
             for a in range(hypotheses):
-                total[a] = min(total[a], total[p * hypotheses + a])
+                total[a] = others[a] if others[a] < total[a] else total[a]
         hypotheses //= P
 
 
