@@ -7,7 +7,7 @@ def calibration_files() -> list[str]:
 
 def calibration_sources(wildcards) -> list[str]:
     (script,) = {PLAN.methods[method].calibration for method, _ in PLAN.calibrated().values()}
-    return with_imports(script)
+    return made_of(script)
 
 
 def calibrated_tables(wildcards) -> list[str]:
@@ -28,7 +28,6 @@ def calibration_drawing_flags(wildcards) -> str:
 
 rule calibrate:
     input:
-        sources=calibration_sources,
         datasets=calibrated_tables,
     output:
         parquet="results/calibration.parquet",
@@ -44,16 +43,16 @@ rule calibrate:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        sources=calibration_sources,
         flags=calibration_flags,
     message:
         "Check how often links of a given probability are true"
     shell:
-        "python {input.sources[0]:q} {params.flags} --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} {params.flags} --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
 
 
 rule draw_calibration:
     input:
-        sources=sources("draw_calibration.py"),
         table="results/calibration.parquet",
     output:
         png=report(
@@ -75,8 +74,9 @@ rule draw_calibration:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_calibration.py"),
         flags=calibration_drawing_flags,
     message:
         "Draw how often links of a given probability are true"
     shell:
-        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -29,7 +29,6 @@ def ledger_file(wildcards) -> str:
 
 rule judge_claims:
     input:
-        sources=sources("judge_claims.py"),
         scores=claimed_scores,
         operations=claimed_operations,
     output:
@@ -53,10 +52,11 @@ rule judge_claims:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        sources=sources("judge_claims.py"),
         ledger=ledger_file,
     message:
         "Judge the claims"
     shell:
-        "python {input.sources[0]:q} --scores {input.scores:q} --operations {input.operations:q} --ledger -"
+        "python {params.sources[0]:q} --scores {input.scores:q} --operations {input.operations:q} --ledger -"
         " --output {output.parquet:q} --csv {output.csv:q} --markdown {output.markdown:q}"
         " < {params.ledger:q} > {log:q} 2>&1"

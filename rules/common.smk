@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from planning.declarations import located
 from planning.flags import flags
-from planning.imports import modules
+from planning.imports import digest
 from planning.kept import kept
 from planning.ledger import ledger
 from planning.studies import plan
@@ -81,13 +81,15 @@ def growing(first: int) -> Callable:
 
 
 def sources(*scripts: str) -> Callable:
-    """Return the input of a rule: its scripts, below src/, with all that they import."""
-    return lambda wildcards: with_imports(*(SOURCES / script for script in scripts))
+    """Return the param of a rule whose jobs all have the same scripts, below src/."""
+    return lambda wildcards: made_of(*(SOURCES / script for script in scripts))
 
 
-def with_imports(*scripts: str | Path) -> list[str]:
-    """Return scripts, each followed by all that it imports."""
-    return [str(path) for script in map(Path, scripts) for path in (script, *modules(script, SOURCES))]
+# As a param: a job is made again when one changes, as when an input does. But of inputs, here a dozen files, Snakemake
+# looks at each for each job, in planning and again whenever a job ends.
+def made_of(*scripts: str | Path) -> list[str]:
+    """Return the first of a job's scripts, and a digest of them all with what they import."""
+    return [str(scripts[0]), digest(tuple(map(Path, scripts)), SOURCES)]
 
 
 def resolution() -> dict:

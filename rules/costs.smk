@@ -10,7 +10,6 @@ def logs_of_trackers(wildcards) -> list[str]:
 
 rule tabulate_costs:
     input:
-        sources=sources("tabulate_costs.py"),
         table="results/figures/{study}.parquet",
     output:
         parquet="results/costs/{study}.parquet",
@@ -27,17 +26,17 @@ rule tabulate_costs:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        sources=sources("tabulate_costs.py"),
         logs=logs_of_trackers,
     message:
         "Tabulate what the trackers of {wildcards.study} cost"
     shell:
-        "python {input.sources[0]:q} --table {input.table:q} --logs {params.logs}"
+        "python {params.sources[0]:q} --table {input.table:q} --logs {params.logs}"
         " --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
 
 
 rule draw_costs:
     input:
-        sources=sources("draw_scores.py"),
         table="results/costs/{study}.parquet",
     output:
         png=report(
@@ -59,8 +58,9 @@ rule draw_costs:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_scores.py"),
         flags=drawing_flags,
     message:
         "Draw what the trackers of {wildcards.study} cost"
     shell:
-        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

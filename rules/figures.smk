@@ -151,7 +151,6 @@ def closeness_drawing_flags(wildcards) -> str:
 
 rule tabulate_scores:
     input:
-        sources=sources("tabulate_scores.py"),
         scores=scores_of_study,
     output:
         parquet="results/figures/{study}.parquet",
@@ -168,18 +167,18 @@ rule tabulate_scores:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        sources=sources("tabulate_scores.py"),
         curves=curves_file,
         flags=tabulation_flags,
     message:
         "Tabulate the scores of {wildcards.study}"
     shell:
-        "python {input.sources[0]:q} --scores {input.scores:q} --curves - {params.flags}"
+        "python {params.sources[0]:q} --scores {input.scores:q} --curves - {params.flags}"
         " --output {output.parquet:q} --csv {output.csv:q} < {params.curves:q} > {log:q} 2>&1"
 
 
 rule draw_scores:
     input:
-        sources=sources("draw_scores.py"),
         table="results/figures/{study}.parquet",
     output:
         png=report(
@@ -201,16 +200,16 @@ rule draw_scores:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_scores.py"),
         flags=drawing_flags,
     message:
         "Draw the scores of {wildcards.study}"
     shell:
-        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_together:
     input:
-        sources=sources("draw_scores.py"),
         tables=tables_together,
     output:
         png=report(
@@ -232,16 +231,16 @@ rule draw_together:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_scores.py"),
         flags=together_flags,
     message:
         "Draw {wildcards.figure}: several studies with the same axes"
     shell:
-        "python {input.sources[0]:q} --table {input.tables:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --table {input.tables:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_sequence:
     input:
-        sources=sources("draw_tracks.py"),
         truth=sequence_tables("truth"),
         measurements=sequence_tables("measurements"),
         tracks=sequence_tracks,
@@ -266,17 +265,17 @@ rule draw_sequence:
         mem_mb=growing(1000),
         runtime=growing(20),
     params:
+        sources=sources("draw_tracks.py"),
         flags=sequence_flags,
     message:
         "Draw {wildcards.picture}: a sequence as each tracker sees it"
     shell:
-        "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q} {params.flags}"
+        "python {params.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q} {params.flags}"
         " --output {output.png:q} {output.pdf:q} --animation {output.gif:q} > {log:q} 2>&1"
 
 
 rule tabulate_closeness:
     input:
-        sources=sources("tabulate_closeness.py"),
         truth=closeness_truth,
         tracks=closeness_tracks,
     output:
@@ -294,17 +293,17 @@ rule tabulate_closeness:
         mem_mb=growing(1000),
         runtime=growing(20),
     params:
+        sources=sources("tabulate_closeness.py"),
         flags=closeness_flags,
     message:
         "Tabulate for {wildcards.picture} the scores by how close particles are"
     shell:
-        "python {input.sources[0]:q} --truth {input.truth:q} {params.flags} --output {output.parquet:q}"
+        "python {params.sources[0]:q} --truth {input.truth:q} {params.flags} --output {output.parquet:q}"
         " --csv {output.csv:q} > {log:q} 2>&1"
 
 
 rule draw_closeness:
     input:
-        sources=sources("draw_closeness.py"),
         table="results/closeness/{picture}.parquet",
     output:
         png=report(
@@ -326,16 +325,16 @@ rule draw_closeness:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_closeness.py"),
         flags=closeness_drawing_flags,
     message:
         "Draw {wildcards.picture}: scores by how close particles are"
     shell:
-        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_operations:
     input:
-        sources=sources("draw_operations.py"),
         table="results/figures/{operations}.parquet",
     output:
         png=report(
@@ -357,8 +356,9 @@ rule draw_operations:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_operations.py"),
         flags=operations_drawing_flags,
     message:
         "Draw the operations of {wildcards.operations}"
     shell:
-        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

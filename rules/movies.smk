@@ -47,8 +47,11 @@ def movie_tracks(tracker: str) -> dict[str, str]:
 
 
 def movie_tracking_inputs(wildcards) -> dict:
-    tables = movie_tables(wildcards.movie_tracker)
-    return {"sources": sources_of_method(MOVIE_TRACKERS[wildcards.movie_tracker].method)} | tables
+    return movie_tables(wildcards.movie_tracker)
+
+
+def movie_tracking_sources(wildcards) -> list[str]:
+    return sources_of_method(MOVIE_TRACKERS[wildcards.movie_tracker].method)
 
 
 def movie_tracking_flags(wildcards) -> str:
@@ -97,7 +100,6 @@ wildcard_constraints:
 
 rule import_movie:
     input:
-        sources=sources("import_detections.py"),
         recording=movie_file,
     output:
         measurements="results/recordings/data/{recording}/measurements.parquet",
@@ -113,12 +115,13 @@ rule import_movie:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("import_detections.py"),
         flags=movie_import_flags,
         directory=subpath(output.measurements, parent=True),
     message:
         "Import the recording {wildcards.recording}"
     shell:
-        "python {input.sources[0]:q} --input {input.recording:q} {params.flags} --output {params.directory:q}"
+        "python {params.sources[0]:q} --input {input.recording:q} {params.flags} --output {params.directory:q}"
         " > {log:q} 2>&1"
 
 
@@ -140,11 +143,12 @@ rule track_movie:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        sources=movie_tracking_sources,
         flags=movie_tracking_flags,
     message:
         "Track the recording by {wildcards.movie_tracker}"
     shell:
-        "python {input.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
+        "python {params.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
         " --output {output:q} {params.flags} > {log:q} 2>&1"
 
 
@@ -167,18 +171,18 @@ rule track_movie_with_margins:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        sources=movie_tracking_sources,
         flags=movie_tracking_flags,
     message:
         "Track the recording by {wildcards.movie_tracker}, with the margin of each link"
     shell:
-        "python {input.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
+        "python {params.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
         " --output {output.tracks:q} {params.flags} > {log:q} 2>&1"
 
 
 rule export_movie:
     input:
         unpack(export_inputs),
-        sources=sources("export_tracks.py"),
     output:
         "results/recordings/{exported}.csv",
     log:
@@ -193,17 +197,17 @@ rule export_movie:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("export_tracks.py"),
         flags=export_flags,
     message:
         "Export the tracks {wildcards.exported}"
     shell:
-        "python {input.sources[0]:q} --measurements {input.measurements:q} {params.flags} --output {output:q}"
+        "python {params.sources[0]:q} --measurements {input.measurements:q} {params.flags} --output {output:q}"
         " > {log:q} 2>&1"
 
 
 rule draw_movie:
     input:
-        sources=sources("draw_margins.py"),
         measurements=drawn_measurements,
         tables=drawn_tables,
     output:
@@ -226,9 +230,10 @@ rule draw_movie:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_margins.py"),
         flags=movie_drawing_flags,
     message:
         "Draw {wildcards.picture}: a recording as its trackers see it"
     shell:
-        "python {input.sources[0]:q} --measurements {input.measurements:q} {params.flags} --output {output:q}"
+        "python {params.sources[0]:q} --measurements {input.measurements:q} {params.flags} --output {output:q}"
         " > {log:q} 2>&1"

@@ -6,9 +6,9 @@ def counted_methods(figure: str) -> list[str]:
 
 
 def counting_sources(wildcards) -> list[str]:
-    """Return the script that counts, first, and all that it runs."""
+    """Return the script that counts, and a digest of it with all that it runs."""
     counting = PLAN.methods[wildcards.method].counting
-    return with_imports(counting["script"], *counting.get("sources", ()))
+    return made_of(counting["script"], *counting.get("sources", ()))
 
 
 def counting_flags(wildcards) -> str:
@@ -23,8 +23,6 @@ def counts(wildcards) -> list[str]:
 
 
 rule count_operations:
-    input:
-        sources=counting_sources,
     output:
         "results/flops/{operations}/{method}.parquet",
     log:
@@ -38,16 +36,16 @@ rule count_operations:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        sources=counting_sources,
         flags=counting_flags,
     message:
         "Count the operations of {wildcards.method} at each K of {wildcards.operations}"
     shell:
-        "python {input.sources[0]:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_operations:
     input:
-        sources=sources("tabulate_operations.py"),
         counts=counts,
     output:
         parquet="results/figures/{operations}.parquet",
@@ -63,8 +61,10 @@ rule tabulate_operations:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        sources=sources("tabulate_operations.py"),
     message:
         "Tabulate the operations of {wildcards.operations}"
     shell:
-        "python {input.sources[0]:q} --counts {input.counts:q} --output {output.parquet:q} --csv {output.csv:q}"
+        "python {params.sources[0]:q} --counts {input.counts:q} --output {output.parquet:q} --csv {output.csv:q}"
         " > {log:q} 2>&1"

@@ -24,11 +24,10 @@ def readings_files(wildcards) -> list[str]:
 
 
 def choices_sources(wildcards) -> list[str]:
-    """Return the script that judges choices, with the scripts that it calls."""
+    """Return the script that judges choices, and a digest of it with the scripts that it calls."""
     methods = PLAN.methods.values()
     scripts = [path for method in methods for path in (method.script, method.training_script) if path]
-    own = dict.fromkeys(map(Path, scripts))
-    return list(dict.fromkeys(with_imports(SOURCES / "judge_choices.py", *own)))
+    return made_of(SOURCES / "judge_choices.py", *dict.fromkeys(scripts))
 
 
 def work_file(wildcards) -> str:
@@ -55,8 +54,6 @@ def readings_drawing_flags(wildcards) -> str:
 
 
 rule judge_choices:
-    input:
-        sources=choices_sources,
     output:
         "results/readings/{part}/{scene}.parquet",
     log:
@@ -70,16 +67,16 @@ rule judge_choices:
         mem_mb=growing(3000),
         runtime=growing(120),
     params:
+        sources=choices_sources,
         work=work_file,
     message:
         "Judge the claims under each choice of {wildcards.part} in the scene {wildcards.scene}"
     shell:
-        "python {input.sources[0]:q} --part {wildcards.part:q} --work {params.work:q} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --part {wildcards.part:q} --work {params.work:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_choices:
     input:
-        sources=sources("tabulate_choices.py"),
         choices=choices_files,
     output:
         parquet="results/readings/verdicts.parquet",
@@ -95,16 +92,17 @@ rule tabulate_choices:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        sources=sources("tabulate_choices.py"),
     message:
         "Tabulate the verdicts under every choice"
     shell:
-        "python {input.sources[0]:q} --choices {input.choices:q} --output {output.parquet:q} --csv {output.csv:q}"
+        "python {params.sources[0]:q} --choices {input.choices:q} --output {output.parquet:q} --csv {output.csv:q}"
         " > {log:q} 2>&1"
 
 
 rule draw_choices:
     input:
-        sources=sources("draw_choices.py"),
         table="results/readings/verdicts.parquet",
     output:
         png=report(
@@ -126,16 +124,16 @@ rule draw_choices:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_choices.py"),
         flags=choices_drawing_flags,
     message:
         "Draw the verdicts under every choice"
     shell:
-        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
 
 
 rule summarise_readings:
     input:
-        sources=sources("summarise_readings.py"),
         verdicts="results/readings/verdicts.parquet",
     output:
         parquet="results/readings.parquet",
@@ -153,17 +151,17 @@ rule summarise_readings:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("summarise_readings.py"),
         asked=asked_file,
     message:
         "Tell the readings by how many claims they confirm"
     shell:
-        "python {input.sources[0]:q} --verdicts {input.verdicts:q} --asked {params.asked:q} --output {output.parquet:q}"
+        "python {params.sources[0]:q} --verdicts {input.verdicts:q} --asked {params.asked:q} --output {output.parquet:q}"
         " --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
 
 
 rule draw_readings:
     input:
-        sources=sources("draw_readings.py"),
         verdicts="results/readings/verdicts.parquet",
     output:
         png=report(
@@ -185,8 +183,9 @@ rule draw_readings:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_readings.py"),
         flags=readings_drawing_flags,
     message:
         "Draw how many claims each reading confirms"
     shell:
-        "python {input.sources[0]:q} --verdicts {input.verdicts:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --verdicts {input.verdicts:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -17,7 +17,6 @@ def recording_flags(wildcards) -> str:
 
 rule import_recording:
     input:
-        sources=sources("import_detections.py"),
         recording=recording_file,
     output:
         truth="results/data/test/{dataset}/truth.parquet",
@@ -36,10 +35,11 @@ rule import_recording:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("import_detections.py"),
         flags=recording_flags,
         directory=subpath(output.truth, parent=True),
     message:
         "Import the recording {wildcards.dataset}"
     shell:
-        "python {input.sources[0]:q} --input {input.recording:q} {params.flags} --output {params.directory:q}"
+        "python {params.sources[0]:q} --input {input.recording:q} {params.flags} --output {params.directory:q}"
         " > {log:q} 2>&1"

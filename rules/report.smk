@@ -107,7 +107,6 @@ rule write_config:
 
 rule summarise_run:
     input:
-        sources=sources("summarise_run.py"),
         figures=expand("results/figures/{figure}.{format}", figure=figures(), format=FORMATS),
         claims=claims_files(),
         calibration=calibration_files(),
@@ -124,18 +123,18 @@ rule summarise_run:
         mem_mb=growing(100),
         runtime=growing(5),
     params:
+        sources=sources("summarise_run.py"),
         jobs=jobs_file,
     message:
         "Sum up how long each rule took"
     shell:
-        "python {input.sources[0]:q} --jobs {params.jobs:q} --benchmarks results/benchmarks --logs results/logs"
+        "python {params.sources[0]:q} --jobs {params.jobs:q} --benchmarks results/benchmarks --logs results/logs"
         " --output {output:q} > {log:q} 2>&1"
 
 
 # The pages of `snakemake --report`: what a browser shows, where it would only offer a table or a config to be saved.
 rule write_pages:
     input:
-        sources=sources("write_pages.py"),
         claims=claims_files(),
         run="results/run.csv",
         config="results/config.yaml",
@@ -153,10 +152,11 @@ rule write_pages:
         mem_mb=growing(100),
         runtime=growing(5),
     params:
+        sources=sources("write_pages.py"),
         claims=claims_flag,
         directory=subpath(output.versions, parent=True),
     message:
         "Write the pages of the report"
     shell:
-        "python {input.sources[0]:q} --run {input.run:q} --config {input.config:q} --output {params.directory:q}"
+        "python {params.sources[0]:q} --run {input.run:q} --config {input.config:q} --output {params.directory:q}"
         " {params.claims} > {log:q} 2>&1"

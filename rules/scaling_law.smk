@@ -35,7 +35,6 @@ def scaling_drawing_flags(wildcards) -> str:
 
 rule fit_scaling_law:
     input:
-        sources=sources("fit_scaling_law.py"),
         scores=scaling_scores,
         models=scaling_models,
     output:
@@ -52,17 +51,17 @@ rule fit_scaling_law:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("fit_scaling_law.py"),
         flags=scaling_flags,
     message:
         "Fit the law of scaling"
     shell:
-        "python {input.sources[0]:q} --scores {input.scores:q} --models {input.models:q}"
+        "python {params.sources[0]:q} --scores {input.scores:q} --models {input.models:q}"
         " {params.flags} --output {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
 
 
 rule draw_scaling_law:
     input:
-        sources=sources("draw_scaling_law.py"),
         table="results/scaling_law.parquet",
     output:
         png="results/scaling_law.png",
@@ -79,8 +78,9 @@ rule draw_scaling_law:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("draw_scaling_law.py"),
         flags=scaling_drawing_flags,
     message:
         "Draw the law of scaling"
     shell:
-        "python {input.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} --table {input.table:q} {params.flags} --output {output:q} > {log:q} 2>&1"

@@ -22,7 +22,6 @@ def score_flags(wildcards) -> str:
 
 rule score_tracks:
     input:
-        sources=sources("score.py"),
         truth="results/data/test/{dataset}/truth.parquet",
         measurements="results/data/test/{dataset}/measurements.parquet",
         tracks=tracked,
@@ -39,9 +38,10 @@ rule score_tracks:
         mem_mb=growing(1000),
         runtime=growing(20),
     params:
+        sources=sources("score.py"),
         flags=score_flags,
     message:
         "Score the tracks of {wildcards.study} on the test set {wildcards.dataset}"
     shell:
-        "python {input.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q}"
+        "python {params.sources[0]:q} --truth {input.truth:q} --measurements {input.measurements:q}"
         " {params.flags} --output {output:q} > {log:q} 2>&1"

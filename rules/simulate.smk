@@ -12,8 +12,6 @@ def training_set_flags(wildcards) -> str:
 
 
 rule simulate_test_set:
-    input:
-        sources=sources("simulate.py"),
     output:
         truth="results/data/test/{dataset}/truth.parquet",
         initial="results/data/test/{dataset}/initial.parquet",
@@ -31,18 +29,17 @@ rule simulate_test_set:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("simulate.py"),
         flags=test_set_flags,
         directory=subpath(output.truth, parent=True),
     message:
         "Simulate the test set {wildcards.dataset}"
     shell:
-        "python {input.sources[0]:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"
 
 
 # Each replicate of a model trains on a block of its own of these experiments.
 rule simulate_training_set:
-    input:
-        sources=sources("simulate.py"),
     output:
         truth="results/data/training/{training_set}/truth.parquet",
         initial="results/data/training/{training_set}/initial.parquet",
@@ -59,9 +56,10 @@ rule simulate_training_set:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        sources=sources("simulate.py"),
         flags=training_set_flags,
         directory=subpath(output.truth, parent=True),
     message:
         "Simulate the training set {wildcards.training_set}"
     shell:
-        "python {input.sources[0]:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"
+        "python {params.sources[0]:q} {params.flags} --output {params.directory:q} > {log:q} 2>&1"

@@ -19,10 +19,10 @@ def tracking_sources(wildcards) -> list[str]:
 
 
 def sources_of_method(method) -> list[str]:
-    """Return the script to run, first, and what it is made of; a user's script comes after its supervisor."""
+    """Return the script to run, and a digest; a user's script is run by its supervisor."""
     script = Path(method.script)
     scripts = [script] if is_own(script) else [SOURCES / "supervise.py", script]
-    return with_imports(*scripts)
+    return made_of(*scripts)
 
 
 def tracking_truth(wildcards) -> list[str]:
@@ -50,7 +50,6 @@ def supervised_flags(method, options: dict) -> str:
 
 rule track:
     input:
-        sources=tracking_sources,
         truth=tracking_truth,
         measurements="results/data/test/{dataset}/measurements.parquet",
         initial="results/data/test/{dataset}/initial.parquet",
@@ -67,16 +66,17 @@ rule track:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        sources=tracking_sources,
         flags=tracking_flags,
     message:
         "Track the test set {wildcards.dataset} by {wildcards.tracker}"
     shell:
-        "python {input.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
+        "python {params.sources[0]:q} --measurements {input.measurements:q} --initial {input.initial:q}"
         " --output {output:q} {params.flags} > {log:q} 2>&1"
 
 
 def trained_tracking_sources(wildcards) -> list[str]:
-    return with_imports(method_of(wildcards.tracker).script)
+    return made_of(method_of(wildcards.tracker).script)
 
 
 def model_file(wildcards) -> str:
@@ -97,7 +97,6 @@ def tracks_of(tracker: str, dataset: str) -> list[str]:
 # The number of its tables is that of the model's trainings: a directory is declared instead of them.
 rule track_trained:
     input:
-        sources=trained_tracking_sources,
         truth=tracking_truth,
         model=model_file,
         measurements="results/data/test/{dataset}/measurements.parquet",
@@ -116,11 +115,12 @@ rule track_trained:
         runtime=growing(30),
         gpu=1,
     params:
+        sources=trained_tracking_sources,
         flags=tracking_flags,
         tracks=replicate_files,
     message:
         "Track the test set {wildcards.dataset} by {wildcards.tracker} (gpu={resources.gpu})"
     shell:
-        "python {input.sources[0]:q} --model {input.model:q} --measurements {input.measurements:q}"
+        "python {params.sources[0]:q} --model {input.model:q} --measurements {input.measurements:q}"
         " --initial {input.initial:q} --device auto --threads {threads} --output {params.tracks:q} {params.flags}"
         " > {log:q} 2>&1"

@@ -6,7 +6,7 @@ def training_method(wildcards):
 
 
 def training_sources(wildcards) -> list[str]:
-    return with_imports(training_method(wildcards).training_script)
+    return made_of(training_method(wildcards).training_script)
 
 
 def training_set_directory(wildcards) -> str:
@@ -25,7 +25,6 @@ def training_flags(wildcards) -> str:
 # The longest jobs go first. Checkpoints lie beside the model and are not declared, so that a killed training goes on.
 rule train:
     input:
-        sources=training_sources,
         dataset=training_set_tables,
     output:
         model="results/models/{model}/model.pt",
@@ -43,11 +42,12 @@ rule train:
         runtime=growing(120),
         gpu=1,
     params:
+        sources=training_sources,
         flags=training_flags,
         dataset=training_set_directory,
     message:
         "Train {wildcards.model} (gpu={resources.gpu})"
     shell:
-        "python {input.sources[0]:q} --dataset {params.dataset:q} {params.flags} --device auto --threads {threads}"
+        "python {params.sources[0]:q} --dataset {params.dataset:q} {params.flags} --device auto --threads {threads}"
         " --checkpoint-seconds 60 --output {output.model:q} --learning-curve {output.learning_curve:q}"
         " > {log:q} 2>&1"

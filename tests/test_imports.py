@@ -1,5 +1,6 @@
 """The scanner of imports finds every file of the project that Python runs for a script."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,11 @@ SOURCES = Path(__file__).parents[1] / "src"
 LOADED = (
     "import sys, importlib; sys.path.insert(0, sys.argv[1]); importlib.import_module(sys.argv[2]); "
     "print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)), sep='\\n')"
+)
+# The digest of scripts: a process takes it once.
+DIGEST = (
+    "import sys, pathlib; sys.path.insert(0, sys.argv[1]); from planning.imports import digest; "
+    "root, *scripts = map(pathlib.Path, sys.argv[2:]); print(digest(tuple(scripts), root))"
 )
 
 
@@ -71,3 +77,45 @@ def test_packages_and_relative_imports_are_found(tmp_path):
     write(files, tmp_path)
     found = {str(path.relative_to(tmp_path)) for path in modules(tmp_path / "script.py", tmp_path)}
     assert found == set(files) - {"script.py", "house/cellar.py"}
+
+
+@pytest.fixture
+def digest_now(tmp_path):
+    """Return digest_now(): the digest of a script and of a program in another language."""
+    files = {
+        "script.py": "if True:\n    from house import door\n",
+        "program.c": "int one;",
+        "house/__init__.py": "",
+        "house/door.py": "",
+        "house/cellar.py": "",
+    }
+    write(files, tmp_path)
+
+    def run() -> str:
+        scripts = [tmp_path / name for name in ("script.py", "program.c")]
+        command = [sys.executable, "-c", DIGEST, SOURCES, tmp_path, *scripts]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("script.py", "from house import door\n"),
+        ("program.c", "int two;"),
+        ("house/door.py", "# A comment.\n"),
+        ("house.py", ""),
+    ],
+)
+def test_a_digest_changes_with_any_file_that_a_script_is_made_of(name, text, digest_now, tmp_path):
+    before = digest_now()
+    write({name: text}, tmp_path)
+    assert digest_now() != before
+
+
+def test_a_digest_stays_when_files_are_touched_or_others_change(digest_now, tmp_path):
+    before = digest_now()
+    os.utime(tmp_path / "house/door.py")
+    write({"house/cellar.py": "deep = 1\n", "house/attic.py": ""}, tmp_path)
+    assert digest_now() == before
