@@ -41,7 +41,7 @@ KINDS = pytest.mark.parametrize("kind", ["plain", "geometric"])
 def test_the_multiplications_are_those_of_torchs_own_counter(architecture):
     scene = torch.rand(1, 1, 4, 2, 2)
     network = make_network(architecture, 1).requires_grad_(False)
-    for call in (Call(network), Call(lambda z, x: network.follow(z, x[:, :, 0]))):
+    for call in (Call(network), Call(lambda z, x: track_frame_by_frame(network, z, x[:, :, 0]))):
         call.network = network
         # It does not see into the fused kernel. What is counted is what is computed without a gradient.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
