@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from conftest import SOURCES
 from damage import DAMAGES, edit, set_value
 from mpt.errors import InputError
 from mpt.tables import dataset, files
@@ -20,6 +23,18 @@ from mpt.tables.files import TableReader, TableWriter
 from mpt.tables.scores import SCORES, TRACKER_SCORES
 from mpt.tables.tracks import TrackWriter, read_tracks
 
+# Writes and reads a table with numbers, counts and what is null, and nothing that needs pandas.
+WITHOUT_PANDAS = """
+import sys
+import numpy as np
+from mpt.tables.tracks import TrackWriter, read_tracks
+
+positions, detection = np.zeros((1, 3, 2, 2)), np.zeros((1, 3, 2), int)
+with TrackWriter(sys.argv[1], {}) as writer:
+    writer.write(np.arange(1), positions, detection)
+assert len(list(read_tracks(sys.argv[1], 1))) == 1
+assert "pandas" not in sys.modules
+"""
 few_files = settings(max_examples=40)
 PARAMETERS = {"seed": 1, "confinement": None}
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
@@ -408,3 +423,19 @@ def test_files_of_other_kinds_are_refused(tmp_path):
     path.write_text("experiment,jaccard\n0,1.0\n")
     with pytest.raises(InputError, match="not a sound Parquet file"):
         TableReader(path, SCORES)
+
+
+def test_a_table_is_written_and_read_without_pandas(tmp_path):
+    """Which takes a quarter of a second to import, in every job."""
+    command = [sys.executable, "-c", WITHOUT_PANDAS, tmp_path / "tracks.parquet"]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SOURCES)}, check=True)
+
+
+def test_numbers_that_a_column_cannot_hold_are_refused(tmp_path):
+    columns = {name: np.zeros(1) for name in TRACKER_SCORES.schema.names}
+    columns |= {"tracker": np.array(["it"]), "experiment": np.array([2**40])}
+    with (
+        pytest.raises(InputError, match=r"scores.parquet: column 'experiment': .*1099511627776"),
+        TableWriter(tmp_path / "scores.parquet", TRACKER_SCORES, {}) as writer,
+    ):
+        writer.write(columns)

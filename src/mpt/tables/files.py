@@ -66,7 +66,7 @@ class TableWriter:
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         metadata = None if parameters is None else {PARAMETERS_KEY: _to_json(parameters)}
         self._schema = table.schema.with_metadata(metadata)
-        self._pending = self._schema.empty_table()
+        self._pending = pa.Table.from_batches([], self._schema)
         self._rows = 0
         self._last_key: tuple | None = None
         self._file: pq.ParquetWriter | None = None
@@ -230,7 +230,7 @@ class TableReader:
 
         Raises InputError at the first row that is null, not finite, or out of order or repeated by the key.
         """
-        pending = self.table.schema.empty_table()
+        pending = pa.Table.from_batches([], self.table.schema)
         row, last_key = 0, None
         for batch in self._batches():
             added = pa.Table.from_batches([batch])
@@ -264,14 +264,12 @@ class TableReader:
     def _columns(self, rows: pa.Table) -> dict[str, np.ndarray]:
         columns: dict[str, np.ndarray] = {}
         for field in self.table.schema:
-            column = rows[field.name].combine_chunks()
+            column = rows[field.name]
             if field.nullable:
-                mask = column.is_null().to_numpy(zero_copy_only=False)
-                columns[field.name] = np.ma.array(
-                    column.fill_null(0).to_numpy(zero_copy_only=False), mask=mask
-                )
+                filled = _to_numpy(column.fill_null(0))
+                columns[field.name] = np.ma.array(filled, mask=_is_null(column))
             else:
-                columns[field.name] = column.to_numpy(zero_copy_only=False)
+                columns[field.name] = _to_numpy(column)
         return columns
 
     @contextmanager
@@ -335,17 +333,51 @@ def with_nulls(values: Sequence) -> np.ma.MaskedArray:
 def _to_arrow(path: Path, field: pa.Field, values: np.ndarray | None, rows: int) -> pa.Array:
     if values is None:
         return pa.nulls(rows, field.type)
+    absent = np.ma.getmaskarray(values)
     try:
-        return pa.array(np.ma.getdata(values), field.type, mask=np.ma.getmaskarray(values), from_pandas=False)
+        if values.dtype.kind not in "iuf":
+            return pa.array(np.ma.getdata(values), field.type, mask=absent, from_pandas=False)
+        # What lies where nothing is might be too large for the column.
+        data = np.ascontiguousarray(np.ma.filled(values, 0))
+        present = pa.py_buffer(np.packbits(~absent, bitorder="little")) if absent.any() else None
+        kind = pa.from_numpy_dtype(data.dtype)
+        return pa.Array.from_buffers(kind, rows, [present, pa.py_buffer(data)]).cast(field.type)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: column {field.name!r}: {first_line(error)}") from error
+
+
+# pyarrow's own conversions import pandas, if only to ask whether it is of pandas: a quarter of a second.
+def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
+    """Return the values (n,) of a column; where it is null, any."""
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return column.to_numpy()
+    dtype = np.dtype(column.type.to_pandas_dtype())
+    chunks = [
+        np.frombuffer(chunk.buffers()[1], dtype, len(chunk), chunk.offset * dtype.itemsize)
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, dtype), *chunks])
+
+
+def _is_null(column: pa.ChunkedArray) -> np.ndarray:
+    """Return (n,): where a column is null."""
+    found = [np.zeros(0, bool)]
+    for chunk in column.chunks:
+        bits = chunk.buffers()[0] if chunk.null_count else None
+        if bits is None:
+            found.append(np.zeros(len(chunk), bool))
+        else:
+            present = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
+            found.append(present[chunk.offset : chunk.offset + len(chunk)] == 0)
+    return np.concatenate(found)
 
 
 def _experiment_starts(rows: pa.Table) -> np.ndarray:
     """Return where the rows may be parted: between experiments, or anywhere in a table that has none."""
     if "experiment" not in rows.column_names:
         return np.arange(rows.num_rows)
-    experiment = rows["experiment"].to_numpy()
+    experiment = _to_numpy(rows["experiment"])
     return np.r_[0, 1 + np.flatnonzero(experiment[1:] != experiment[:-1])]
 
 
@@ -353,13 +385,13 @@ def _check_values(path: Path, table: Table, rows: pa.Table, first_row: int) -> N
     for field in table.schema:
         column = rows[field.name]
         if column.null_count and not field.nullable:
-            row = first_row + int(np.argmax(column.is_null().to_numpy()))
+            row = first_row + int(np.argmax(_is_null(column)))
             raise InputError(
                 f"{path}: row {row}: column {field.name!r} is null ({_key_of(table, rows, row - first_row)})"
             )
         if pa.types.is_floating(field.type):
-            values = column.to_numpy()
-            finite = np.isfinite(values) | column.is_null().to_numpy()
+            values = _to_numpy(column)
+            finite = np.isfinite(values) | _is_null(column)
             if not finite.all():
                 at = int(np.argmin(finite))
                 raise InputError(
@@ -378,7 +410,7 @@ def _check_key(
     """Raise InputError unless keys increase strictly from `last_key` on; return the last one."""
     if not rows.num_rows:
         return last_key
-    columns = [rows[name].to_numpy() for name in table.key]
+    columns = [_to_numpy(rows[name]) for name in table.key]
     if last_key is not None:
         columns = [
             np.r_[np.array([last], values.dtype), values]

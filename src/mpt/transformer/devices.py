@@ -21,7 +21,8 @@ def set_up(name: str, threads: int) -> torch.device:
         raise InputError("--device cuda: this machine has no GPU that torch can use")
     # On a GPU cuBLAS is deterministic only with a workspace of fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # As use_deterministic_algorithms, which imports torch.compile, to tell it: more than a second.
+    torch.set_deterministic_debug_mode("error")
     # Nothing is read before it is written, so that it need not be filled first.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(threads)

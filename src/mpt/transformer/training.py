@@ -29,6 +29,7 @@ from torch.nn import functional
 from mpt.errors import InputError
 from mpt.matching import match, matched_distances
 from mpt.transformer.network import Network, is_far
+from mpt.transformer.optimiser import AdamW
 
 CLOSED_LOOP, TEACHER_FORCING = "closed_loop", "teacher_forcing"
 MODES = (CLOSED_LOOP, TEACHER_FORCING)
@@ -145,13 +146,7 @@ class Training:
             network.double()
         # The step scale in the network's units of length.
         self._step_scale = torch.from_numpy(steps).to(network.length_scale) / network.length_scale
-        self._optimiser = torch.optim.AdamW(
-            network.parameters(),
-            lr=schedule.learning_rate,
-            betas=_BETAS,
-            weight_decay=schedule.weight_decay,
-            fused=True,
-        )
+        self._optimiser = AdamW(network.parameters(), _BETAS, schedule.weight_decay)
         self.epoch = 0
         self._untrained_losses: torch.Tensor | None = None
 
@@ -263,8 +258,6 @@ class Training:
         return torch.from_numpy(matching).to(self.device).unflatten(0, truth.shape[:2])[..., None]
 
     def _step(self, step: int, *data: torch.Tensor) -> torch.Tensor:
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.schedule.rate(step)
         self._optimiser.zero_grad()
         losses = 0
         for part in self._parts_of_losses(*data):
@@ -273,7 +266,7 @@ class Training:
         _require(torch.isfinite(losses), "loss is", step, losses)
         norms = self._clip()
         _require(torch.isfinite(norms), "gradient is", step, norms)
-        self._optimiser.step()
+        self._optimiser.step(self.schedule.rate(step))
         return losses
 
     def _parts_of_losses(self, *data: torch.Tensor) -> Iterator[torch.Tensor]:
