@@ -264,12 +264,10 @@ class TableReader:
     def _columns(self, rows: pa.Table) -> dict[str, np.ndarray]:
         columns: dict[str, np.ndarray] = {}
         for field in self.table.schema:
-            column = rows[field.name]
+            values = columns[field.name] = _to_numpy(rows[field.name])
             if field.nullable:
-                filled = _to_numpy(column.fill_null(0))
-                columns[field.name] = np.ma.array(filled, mask=_is_null(column))
-            else:
-                columns[field.name] = _to_numpy(column)
+                mask = _is_null(rows[field.name])
+                columns[field.name] = np.ma.array(np.where(mask, values.dtype.type(0), values), mask=mask)
         return columns
 
     @contextmanager
