@@ -449,3 +449,26 @@ def reference(name: str) -> list[dict[str, str]]:
     """Return the rows of a table of the reference run."""
     with (PROJECT / "results/reference" / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_what_is_said_of_speed_was_measured():
+    text = " ".join((PROJECT / "docs/speed.md").read_text(encoding="utf-8").split())
+    found = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/transformer.csv")}
+    start_up = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/start_up.csv")}
+    together, forked = (start_up[f"in {way} process: times a job each"] for way in ("one", "forks of one"))
+    mht = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/mht.csv")}
+
+    def decoded(network: str, sees: str) -> str:
+        name = f"{network}, encoder sees {sees}"
+        seconds = found[f"{name}: 200 sequences of 150 frames [s]"]
+        return f"{found[f'{name}: by torch alone [s]']:.2f} | {seconds:.2f} |"
+
+    told = [
+        f"| geometric | {decoded('geometric', 'past')}",
+        f"| plain, which sees the whole sequence | {decoded('plain', 'whole')}",
+        f"| plain, which sees the past | {decoded('plain', 'past')}",
+        f"| all in one process | {together:.2f} |",
+        f"| forks of one process that has imported | {forked:.2f} |",
+        f"{100 * mht['N = 2, K = 8: operations a second / peak']:.0f} % of the machine's peak",
+    ]
+    assert [words for words in told if words not in text] == []

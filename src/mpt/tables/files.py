@@ -336,12 +336,20 @@ def _to_arrow(path: Path, field: pa.Field, values: np.ndarray | None, rows: int)
         if values.dtype.kind not in "iuf":
             return pa.array(np.ma.getdata(values), field.type, mask=absent, from_pandas=False)
         # What lies where nothing is might be too large for the column.
-        data = np.ascontiguousarray(np.ma.filled(values, 0))
+        data = np.ma.filled(values, 0)
         present = pa.py_buffer(np.packbits(~absent, bitorder="little")) if absent.any() else None
         kind = pa.from_numpy_dtype(data.dtype)
-        return pa.Array.from_buffers(kind, rows, [present, pa.py_buffer(data)]).cast(field.type)
+        return pa.Array.from_buffers(kind, rows, [present, _copied(data)]).cast(field.type)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: column {field.name!r}: {first_line(error)}") from error
+
+
+# Into Arrow's memory: what waits to be written would fragment NumPy's.
+def _copied(values: np.ndarray) -> pa.Buffer:
+    buffer = pa.allocate_buffer(values.nbytes)
+    if values.size:
+        np.frombuffer(buffer, values.dtype)[:] = values
+    return buffer
 
 
 # pyarrow's own conversions import pandas, if only to ask whether it is of pandas: a quarter of a second.
