@@ -15,7 +15,7 @@ from command_line import ArgumentParser, InputError, existing_file, run
 from mpt.drawing.figures import SYMBOLS, Line, draw_scores, draw_together
 from mpt.drawing.style import Styles, symbols
 from mpt.judgement.fits import ALPHA_RANGE
-from mpt.tables.curves import CURVES, FITTED_TO
+from mpt.tables.curves import CURVES, FIT, FITTED_TO
 from mpt.tables.files import TableReader
 
 
@@ -71,7 +71,7 @@ def _lines(rows: dict[str, np.ndarray], score: str) -> Iterator[Line]:
         chosen = of_score & (rows["curve"] == number)
         x, mean, low, high = (rows[name][chosen] for name in ("x", "mean", "low", "high"))
         label, method = rows["label"][chosen][0], rows["method"][chosen][0]
-        fitted_to = label.removeprefix(FITTED_TO) if method == "fit" else None
+        fitted_to = label.removeprefix(FITTED_TO) if method == FIT else None
         yield Line(label, method, x, mean, low, high, fitted_to)
 
 
@@ -80,7 +80,7 @@ def _equations(lines: Sequence[Line], laws: Sequence[dict], x: str) -> Iterator[
     symbol = SYMBOLS.get(x, "x")
     # What is as good as the law where its exponent stands at an end of its range.
     instead = (rf"a line in log ${symbol}$", "a step")
-    fits = [line for line in lines if line.method == "fit"]
+    fits = [line for line in lines if line.method == FIT]
     for line, law in zip(fits, laws, strict=True):
         c, a, alpha = (law[name][0] for name in ("c", "a", "alpha"))
         # Without spaces, where a note may be broken.

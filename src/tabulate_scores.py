@@ -19,7 +19,7 @@ from mpt.judgement.fits import ScalingLaw, scaling_law
 from mpt.judgement.statistics import Interval, interval
 from mpt.judgement.trainings import failed, failure_rate
 from mpt.scoring import definitions
-from mpt.tables.curves import CURVES, FITTED_TO
+from mpt.tables.curves import CURVES, FIT, FITTED_TO
 from mpt.tables.files import TableWriter, with_nulls, write_csv
 from mpt.tables.scores import read_tracker_scores
 from table_flags import add_scores_flag, add_table_flags
@@ -152,7 +152,7 @@ def _point(
 
 def _fitted(score: str, number: int, curve: Mapping, x: Sequence[float], law: ScalingLaw) -> list[dict]:
     """Return the law as a curve of its own, without data behind it."""
-    fitted = {"label": FITTED_TO + curve["label"], "method": "fit"}
+    fitted = {"label": FITTED_TO + curve["label"], "method": FIT}
     along = np.geomspace(min(x), max(x), DRAWN_POINTS)
     means = law.c.value - law.a.value * along**-law.alpha.value
     return [

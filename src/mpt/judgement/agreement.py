@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mpt.tables.curves import FIT
+
 SAME, WITHIN, DIFFERENT = "same", "within intervals", "different"
 ONLY_FIRST, ONLY_SECOND = "only in A", "only in B"
 # From the worst to the best.
@@ -37,7 +39,10 @@ def same_within_intervals(first: Sequence[float], second: Sequence[float]) -> bo
 
 
 def compare_curves(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> list[Pair]:
-    """Compare the columns of two tables of curves, point by point: (score, label, x)."""
+    """Compare the columns of two tables of curves, point by point: (score, label, x).
+
+    A fitted law is left out: it follows from the points, and has no interval to lie within.
+    """
     return _pairs(_points(first), _points(second), _compare_estimates)
 
 
@@ -84,8 +89,9 @@ def _shown(value: object) -> object:
 
 
 def _points(rows: Mapping[str, np.ndarray]) -> dict[tuple, tuple]:
-    keys = zip(rows["score"].tolist(), rows["label"].tolist(), rows["x"].tolist(), strict=True)
-    values = zip(*(rows[name].tolist() for name in ("mean", "low", "high")), strict=True)
+    measured = rows["method"] != FIT
+    keys = zip(*(rows[name][measured].tolist() for name in ("score", "label", "x")), strict=True)
+    values = zip(*(rows[name][measured].tolist() for name in ("mean", "low", "high")), strict=True)
     return dict(zip(keys, values, strict=True))
 
 

@@ -4,8 +4,9 @@ import pyarrow as pa
 
 from mpt.tables.files import make_table
 
-# How a fitted law's label begins, before that of the curve that it is fitted to; its method is `fit`.
+# How a fitted law's label begins, before that of the curve that it is fitted to, and its method.
 FITTED_TO = "fit to "
+FIT = "fit"
 
 # What a figure of scores draws: a curve's number and name, a point's x, and the mean over test sequences and
 # replicates between the ends of its 95 % interval; the mean of the median replicate; how many replicates
