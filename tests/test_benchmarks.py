@@ -102,16 +102,17 @@ def test_the_transformer_benchmark_holds_both_networks_to_their_bars(measured):
     assert bar["unlimited", "geometric, σ = 7: training [s]"] == 15 * 60
     for network in ("plain", "geometric"):
         name = f"{network}, encoder sees past"
-        assert bar["decoding", f"{name}: 4 sequences of 12 frames, cached [s]"] == 0.75
-        assert bar["decoding", f"{name}: times as fast"] == 20
+        assert bar["decoding", f"{name}: 4 sequences of 12 frames [s]"] == 0.75
+        assert bar["decoding", f"{name}: times as fast as encoding anew at each step"] == 20
         assert ("epoch", f"{network}: an epoch of 5 replicates [s]") in bar.index
-    assert bar["decoding", "plain, encoder sees whole: 4 sequences of 12 frames, cached [s]"] == 0.75
+    assert bar["decoding", "plain, encoder sees whole: 4 sequences of 12 frames [s]"] == 0.75
 
 
-def test_what_the_transformer_benchmark_decodes_anew_is_what_it_decodes_with_caches(measured):
+def test_all_ways_to_decode_in_the_transformer_benchmark_track_alike(measured):
     _, table = measured("transformer")
-    apart = table[table.quantity.str.endswith("greatest difference of the positions")].value
-    assert len(apart) == 2
+    apart = table[table.quantity.str.contains(": greatest difference to ")].value
+    # By torch, and where the past is seen frame by frame and encoding anew, too.
+    assert len(apart) == 1 + 2 * 3
     # Of positions some ten units from their origin, in single precision.
     assert (apart < 1e-3).all()
 
