@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import erf
 
-from mpt.transformer import decoding_kernels
+from mpt.transformer import network_kernels
 from mpt.transformer.compiled_decoding import is_compilable
 from mpt.transformer.networks import GEOMETRIC, PLAIN
 from networks import FRAMES, architecture, make_scene, scattered
@@ -112,18 +112,18 @@ def test_a_network_of_lower_precision_is_tracked_by_torch():
 def test_exponentials_are_those_of_numpy():
     x = np.linspace(-80, 0, 1001, dtype=np.float32)
     found = x.copy()
-    decoding_kernels._exponentiate(found, np.empty(x.size, np.int32))
+    network_kernels._exponentiate(found, np.empty(x.size, np.int32))
     assert found == pytest.approx(np.exp(x.astype(float)), rel=3e-7)
 
 
 def test_weights_below_the_least_number_are_next_to_nothing():
     x = np.array([0, -200, -np.inf], np.float32)
-    assert decoding_kernels._weigh(x, np.empty(3, np.int32)) == pytest.approx(1, abs=1e-30)
+    assert network_kernels._weigh(x, np.empty(3, np.int32)) == pytest.approx(1, abs=1e-30)
     assert x[1:].max() < 1e-30
 
 
 def test_gelu_is_that_of_the_error_function():
     x = np.linspace(-9, 9, 1001, dtype=np.float32)
     found = x.copy()
-    decoding_kernels._gelu(found, np.empty_like(x), np.empty(x.size, np.int32))
+    network_kernels._gelu(found, np.empty_like(x), np.empty(x.size, np.int32))
     assert found == pytest.approx(x * (1 + erf(x.astype(float) / np.sqrt(2))) / 2, abs=1e-6)

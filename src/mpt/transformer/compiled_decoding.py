@@ -1,24 +1,29 @@
 """Closed-loop tracking by compiled kernels instead of torch: the same but for rounding, in less time."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from mpt.transformer.decoding_kernels import (
+from mpt.transformer.network import WHOLE, Linear, Network
+from mpt.transformer.network_kernels import (
+    SEQUENCES,
     GeometricConstants,
     GeometricParameters,
+    Layers,
     PlainParameters,
-    follow_geometric,
-    follow_plain,
+    Room,
+    Seen,
+    decode_geometric,
+    decode_plain,
+    encode_geometric,
+    encode_plain,
 )
-from mpt.transformer.network import WHOLE, IncrementalDecoding, Linear, Network
 
 # For each track the kernels sum over all others, which torch does not where tracks are many.
 _MOST_TRACKS = 8
-
-
 def is_compilable(network: Network, shape: torch.Size) -> bool:
     """Tell whether the kernels can track measurements (R, B, T, N, 2): in float32, and not on a GPU."""
     scale = network.length_scale
@@ -26,55 +31,56 @@ def is_compilable(network: Network, shape: torch.Size) -> bool:
     return scale.device.type == "cpu" and scale.dtype == torch.float32 and single and shape[3] <= _MOST_TRACKS
 
 
-class _CompiledDecoding(IncrementalDecoding):
-    """Encodes by torch, decodes by a kernel. The network's parameters are those when it was made."""
+class _CompiledDecoding:
+    """As IncrementalDecoding, but that all frames are observed at once, and the past of each is kept apart by its keys.
 
-    def __init__(self, network: Network, shape: torch.Size, keys: int, values: int, own_keys: int):
-        """Reserve room for measurements of this shape (R, B, T, N, 2), and for keys and values so wide."""
-        super().__init__(network, shape)
+    The network's parameters are those when it was made.
+    """
+
+    def __init__(self, network: Network, shape: torch.Size, widths: tuple[int, int, int, int]):
+        """Reserve room for measurements (R, B, T, N, 2).
+
+        widths: of what each token of the detections, and then of the decoder's own, has as key and as value.
+        """
+        size = network.architecture
+        replicates, sequences, frames, particles = shape[:4]
+        self.frames_at_a_time = frames
+        self._blocks = _blocks(replicates, sequences)
         self._keys, self._values, self._own_keys, self._own_values = (
-            self._reserved(len(network.decoder), width) for width in (keys, values, own_keys, values)
+            self._reserved(size.decoder_layers, frames * particles, width) for width in widths
         )
-        frames, lookback = np.arange(self._frames), self.size.encoder_lookback
-        self._begin_seen = np.maximum(0, frames + 1 - lookback)
-        self._end_seen = frames + 1
-        if self.size.encoder_sees == WHOLE:
-            self._end_seen = np.minimum(frames + lookback, self._frames)
+        numbers, lookback = np.arange(frames), size.encoder_lookback
+        end = numbers + 1
+        if size.encoder_sees == WHOLE:
+            end = np.minimum(numbers + lookback, frames)
+        self._seen = Seen(np.maximum(0, numbers + 1 - lookback), end, size.decoder_lookback)
 
-    def _reserved(self, *widths: int) -> torch.Tensor:
-        rows, tokens = self._room
-        return torch.empty(rows, *widths, tokens)
+    def _reserved(self, *widths: int) -> np.ndarray:
+        """Return room (blocks, ·, S)."""
+        return np.empty((len(self._blocks), *widths, SEQUENCES), np.float32)
 
-    def _last(self, x: torch.Tensor) -> slice:
-        """Return where the tokens (R, B, F·N, d) of the last frames observed stand."""
-        end = self._observed * self._particles
-        return slice(end - x.shape[2], end)
+    def observe(self, measurements: torch.Tensor) -> None:
+        """Encode the detections (R, B, T, N, 2) of all frames, in inner coordinates.
 
-    def keep(self, x: torch.Tensor, here) -> None:
-        """As IncrementalDecoding.keep, with the tokens last."""
-        tokens = self._last(x)
-        for number, layer in enumerate(self.network.decoder):
-            keys, values = layer.cross_attention.keys_values(x, here)
-            self._keys[:, number, :, tokens] = keys.transpose(1, 2)
-            self._values[:, number, :, tokens] = values.transpose(1, 2)
+        Where the past is seen, what is decoded at frame t sees no frame after t.
+        """
+        frames = measurements.shape[2]
+        if frames < self.frames_at_a_time:
+            raise ValueError(f"{frames} of {self.frames_at_a_time} frames")
+        scenes = _rows(measurements.contiguous())
+        for number, block in enumerate(self._blocks):
+            self._encode(number, block.runs, scenes[block.rows])
 
     def advance(self, fed_back: torch.Tensor, outputs: torch.Tensor, begin: int, end: int) -> None:
         """As IncrementalDecoding.advance."""
-        self._follow(
-            self._own_keys.numpy(),
-            self._own_values.numpy(),
-            self._keys.numpy(),
-            self._values.numpy(),
-            self.size.decoder_lookback,
-            self._begin_seen,
-            self._end_seen,
-            # A copy would not be written to.
-            *(x.view(-1, *x.shape[2:]).numpy() for x in (fed_back, outputs)),
-            begin,
-            end,
-        )
+        inputs, found = _rows(fed_back), _rows(outputs)
+        for number, block in enumerate(self._blocks):
+            self._decode(number, block.runs, inputs[block.rows], found[block.rows], begin, end)
 
-    def _follow(self, *arguments) -> None:
+    def _encode(self, block: int, runs: np.ndarray, scenes: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def _decode(self, block: int, runs: np.ndarray, fed_back, outputs, begin: int, end: int) -> None:
         raise NotImplementedError
 
 
@@ -83,28 +89,55 @@ class CompiledPlainDecoding(_CompiledDecoding):
 
     def __init__(self, network: Network, shape: torch.Size):
         """Take a network that is_compilable, and the shape (R, B, T, N, 2) of the measurements."""
-        dimension = network.architecture.dimension
-        super().__init__(network, shape, dimension, dimension, dimension)
-        per_root = 1 / math.sqrt(dimension // self.size.heads)
-        layers = network.decoder
+        size = network.architecture
+        dimension = size.dimension
+        super().__init__(network, shape, (dimension,) * 4)
+        per_root = 1 / math.sqrt(dimension // size.heads)
         self._parameters = PlainParameters(
+            heads=size.heads,
+            displacement=network.yields_displacement,
+            embed_detection=network.embed_detection.weight.detach().numpy(),
             embed_output=network.embed_output.weight.detach().numpy(),
-            query=_stacked(layer.attention.query for layer in layers) * np.float32(per_root),
-            key_value=_stacked(layer.attention.key_value for layer in layers),
-            out=_stacked(layer.attention.out for layer in layers),
-            cross_query=_stacked(layer.cross_attention.query for layer in layers) * np.float32(per_root),
-            cross_out=_stacked(layer.cross_attention.out for layer in layers),
-            inner=_stacked(layer.feed_forward.inner for layer in layers),
-            outer=_stacked(layer.feed_forward.outer for layer in layers),
-            head=_affine(network.head),
+            encoder=_layers(network.encoder, _query, per_root),
+            decoder=_layers(network.decoder, _query, per_root),
+            head=_stacked([network.head]),
         )
         nowhere = torch.zeros(network.replicates, 1, *shape[2:])
-        embeddings = network.start(network.outputs(nowhere, 0)).detach()
-        self._embeddings = embeddings.view(network.replicates, *shape[2:4], dimension).numpy()
+        self._detection_embeddings, self._output_embeddings = (
+            network.start(places).detach().view(network.replicates, *shape[2:4], dimension).numpy()
+            for places in (network.detections(nowhere, 0), network.outputs(nowhere, 0))
+        )
+        widths = {"raw": 2 * dimension, "query": 1, "mixed": dimension, "told": 1}
+        self._room = _room(network, shape, **widths)
 
-    def _follow(self, *arguments) -> None:
-        displacement = self.network.yields_displacement
-        follow_plain(self._parameters, self.size.heads, displacement, self._embeddings, *arguments)
+    def _encode(self, block: int, runs: np.ndarray, scenes: np.ndarray) -> None:
+        encode_plain(
+            self._parameters,
+            self._detection_embeddings,
+            runs,
+            scenes,
+            self._seen,
+            self._keys[block],
+            self._values[block],
+            self._room,
+        )
+
+    def _decode(self, block: int, runs: np.ndarray, fed_back, outputs, begin: int, end: int) -> None:
+        decode_plain(
+            self._parameters,
+            self._output_embeddings,
+            runs,
+            self._own_keys[block],
+            self._own_values[block],
+            self._keys[block],
+            self._values[block],
+            self._seen,
+            fed_back,
+            outputs,
+            begin,
+            end,
+            self._room,
+        )
 
 
 class CompiledGeometricDecoding(_CompiledDecoding):
@@ -113,58 +146,144 @@ class CompiledGeometricDecoding(_CompiledDecoding):
     def __init__(self, network: Network, shape: torch.Size, constants: GeometricConstants):
         """Take a network that is_compilable, and the shape (R, B, T, N, 2) of the measurements."""
         size = network.architecture
-        of_outputs = network.outputs(torch.zeros(1, 1, *shape[2:]), 0).keys
-        geometry, particles = of_outputs.shape[-1], shape[3]
-        content = size.dimension // size.heads
-        super().__init__(network, shape, content + geometry - particles, content + 2, content + geometry)
-        rows, width = self._room[0], size.dimension // size.pointers + geometry - particles
-        # A frame's first detection in all frames, then its second, …
-        self._pointer_keys = torch.empty(rows, width, particles, self._frames)
-        # Time and waves of each frame, after the position and its square.
-        self._clock = of_outputs[0, 0, ::particles, 3:-particles].numpy().copy()
+        content, pointed = size.dimension // size.heads, size.dimension // size.pointers
+        # After the content a key has place and square, a value the place.
+        super().__init__(network, shape, (content + 3, content + 2, content + 3, content + 2))
+        frames, particles = shape[2:4]
+        self._pointer_keys = self._reserved(frames * particles, pointed + 3)
+        # After place and square, of the first detection of each frame.
+        of_frames = network.detections(torch.zeros(1, 1, *shape[2:]), 0).keys[0, 0, ::particles, 3:].T
+        self._clock = np.concatenate([of_frames.numpy(), np.zeros((2, frames), np.float32)])
         self._constants = constants
-        layers = network.decoder
         self._parameters = GeometricParameters(
-            token=network.tokens[:, 1].detach().numpy().copy(),
-            query=_stacked(layer.attention.query.map for layer in layers),
-            key_value=_stacked(layer.attention.key_value for layer in layers),
-            out=_stacked(layer.attention.out for layer in layers),
-            cross_query=_stacked(layer.cross_attention.query.map for layer in layers),
-            cross_out=_stacked(layer.cross_attention.out for layer in layers),
-            inner=_stacked(layer.feed_forward.inner for layer in layers),
-            outer=_stacked(layer.feed_forward.outer for layer in layers),
-            pointer_query=_affine(network.pointer.query.map),
-            gate_share=_affine(network.pointer.gate_share),
+            heads=size.heads,
+            pointers=size.pointers,
+            tokens=network.tokens.detach().numpy(),
+            encoder=_layers(network.encoder, _geometric_query),
+            decoder=_layers(network.decoder, _geometric_query),
+            pointer_query=_stacked([network.pointer.query.map]),
+            pointer_key=_stacked([network.pointer.key]),
+            gate_share=_stacked([network.pointer.gate_share]),
+        )
+        layers, pointer = self._parameters.decoder, self._parameters.pointer_query
+        queries = (layers.query, layers.cross_query, self._parameters.encoder.query, pointer)
+        self._room = _room(
+            network,
+            shape,
+            raw=max(2 * content, pointed, *(query.shape[-1] for query in queries)),
+            # Of place and square, of time and waves, of the same track.
+            query=max(content, pointed) + 3 + len(self._clock),
+            mixed=2,
+            told=size.heads * (content + 3),
         )
 
-    def keep(self, x: torch.Tensor, here) -> None:
-        """As IncrementalDecoding.keep, and what the pointers look at."""
-        super().keep(x, here)
-        keys, _ = self.network.pointer.keys_values(x, here)
-        of_frames = keys.unflatten(1, (-1, self._particles)).permute(0, 3, 2, 1)
-        self._pointer_keys[..., self._observed - of_frames.shape[3] : self._observed] = of_frames
-
-    def _follow(self, own_keys, own_values, keys, values, *rest) -> None:
-        follow_geometric(
+    def _encode(self, block: int, runs: np.ndarray, scenes: np.ndarray) -> None:
+        encode_geometric(
             self._parameters,
             self._constants,
-            self.size.heads,
-            self.size.pointers,
             self._clock,
-            own_keys,
-            own_values,
-            keys,
-            values,
-            self._pointer_keys.flatten(2).numpy(),
-            *rest,
+            runs,
+            scenes,
+            self._seen,
+            self._keys[block],
+            self._values[block],
+            self._pointer_keys[block],
+            self._room,
+        )
+
+    def _decode(self, block: int, runs: np.ndarray, fed_back, outputs, begin: int, end: int) -> None:
+        decode_geometric(
+            self._parameters,
+            self._constants,
+            self._clock,
+            runs,
+            self._own_keys[block],
+            self._own_values[block],
+            self._keys[block],
+            self._values[block],
+            self._pointer_keys[block],
+            self._seen,
+            fed_back,
+            outputs,
+            begin,
+            end,
+            self._room,
         )
 
 
-def _affine(linear: Linear) -> np.ndarray:
-    """Return (R, inputs + 1, outputs): W, and below it b."""
-    return torch.cat([linear.weight, linear.bias], 1).detach().numpy()
+class _Block(NamedTuple):
+    """Rows of all replicates' sequences that are tracked together.
+
+    runs (·, 3): what each replicate has of them: it, the first, the one after the last.
+    """
+
+    rows: slice
+    runs: np.ndarray
 
 
-def _stacked(linears: Iterable) -> np.ndarray:
-    """Return (R, L, inputs + 1, outputs) of the maps of L layers."""
-    return np.stack([_affine(linear) for linear in linears], 1)
+def _blocks(replicates: int, sequences: int) -> list[_Block]:
+    """Return the blocks of R replicates of so many sequences; what a block lacks is of its last row's replicate."""
+    # For each replicate in a block there is a loop of its own in each product.
+    together = sequences if sequences >= SEQUENCES // 2 else replicates * sequences
+    blocks = []
+    for begin in range(0, replicates * sequences, together):
+        for first in range(begin, begin + together, SEQUENCES):
+            end = min(first + SEQUENCES, begin + together)
+            of, starts = np.unique(np.arange(first, end) // sequences, return_index=True)
+            blocks.append(_Block(slice(first, end), np.stack([of, starts, [*starts[1:], SEQUENCES]], 1)))
+    return blocks
+
+
+def _rows(x: torch.Tensor) -> np.ndarray:
+    """Return (R·B, T, N, 2) of contiguous positions (R, B, T, N, 2): not a copy, which would not be written to."""
+    return x.view(-1, *x.shape[2:]).numpy()
+
+
+def _room(network: Network, shape: torch.Size, *, raw: int, query: int, mixed: int, told: int) -> Room:
+    """Return room for measurements of this shape (R, B, T, N, 2), given how many rows some of its arrays have."""
+    size, (frames, particles) = network.architecture, shape[2:4]
+    # Only of more than two tracks there are several others.
+    rivals = frames * particles if particles > 2 else 1
+    rows = {"raw": raw, "query": query, "mixed": mixed, "told": told}
+    rows |= {"normal": size.dimension, "hidden": size.feedforward, "of_frames": frames}
+    tokens = dict.fromkeys(("logits", "weights", "odds"), frames * particles)
+    tokens |= {"others": rivals, "terms": rivals}
+    most = max(*rows.values(), *tokens.values()) * particles * SEQUENCES
+    return Room(
+        **{name: np.zeros((particles, count, SEQUENCES), np.float32) for name, count in rows.items()},
+        **{name: np.empty((count, particles, SEQUENCES), np.float32) for name, count in tokens.items()},
+        sums=np.empty((2, particles * SEQUENCES), np.float32),
+        floats=np.empty(most, np.float32),
+        powers=np.empty(most, np.int32),
+    )
+
+
+def _query(attention) -> Linear:
+    return attention.query
+
+
+def _geometric_query(attention) -> Linear:
+    return attention.query.map
+
+
+def _layers(layers: Iterable, query: Callable, factor: float = 1) -> Layers:
+    """Return the maps of an encoder's or decoder's layers; those of queries, which query finds, times a factor."""
+    layers = list(layers)
+    attentions = [layer.attention for layer in layers]
+    crossing = [layer.cross_attention for layer in layers if hasattr(layer, "cross_attention")]
+    return Layers(
+        query=_stacked(map(query, attentions)) * np.float32(factor),
+        key_value=_stacked(each.key_value for each in attentions),
+        out=_stacked(each.out for each in attentions),
+        cross_query=_stacked(map(query, crossing)) * np.float32(factor),
+        cross_key_value=_stacked(each.key_value for each in crossing),
+        cross_out=_stacked(each.out for each in crossing),
+        inner=_stacked(layer.feed_forward.inner for layer in layers),
+        outer=_stacked(layer.feed_forward.outer for layer in layers),
+    )
+
+
+def _stacked(linears: Iterable[Linear]) -> np.ndarray:
+    """Return W, and below it b, of L linear maps: (R, L, inputs + 1, outputs), or nothing of none."""
+    maps = [torch.cat([each.weight, each.bias], 1).detach().numpy() for each in linears]
+    return np.stack(maps, 1) if maps else np.empty((0, 0, 0, 0), np.float32)

@@ -54,7 +54,7 @@ from torch.nn import functional
 from mpt.transformer import network
 from mpt.transformer.attention import Sight, attend_in_blocks
 from mpt.transformer.compiled_decoding import CompiledGeometricDecoding, is_compilable
-from mpt.transformer.decoding_kernels import GeometricConstants
+from mpt.transformer.network_kernels import GeometricConstants
 from mpt.transformer.network import WHOLE, Cache, FeedForward, IncrementalDecoding, Linear, Network, normalise
 
 NOTHING, GEOMETRY, RIVALRY, DIVISION = "nothing", "geometry", "rivalry", "division"

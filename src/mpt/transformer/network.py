@@ -264,13 +264,6 @@ class Network(nn.Module):
             return copy.deepcopy(self).double()
         return self
 
-    def frames_to_observe(self, shape: torch.Size) -> int:
-        """Return how many frames of measurements (R, B, T, N, 2) are best observed at a time."""
-        size = self.architecture
-        if size.encoder_sees == WHOLE:
-            return shape[2]
-        return _frames_to_encode(size.encoder_lookback, shape[3])
-
     @torch.inference_mode()
     def follow(
         self,
@@ -285,16 +278,18 @@ class Network(nn.Module):
         Closed loop: each output is an input of the next. Frame 0 is the start. Given the true positions
         (R, B, T, N, 2), those are fed back instead, from frame 1 on: a leak.
 
-        Detections are encoded so many frames at a time: 1 where frames come one by one; by default a few,
-        which is faster and, but for rounding, the same. A network that sees the whole sequence encodes all at
-        once. decoding: the state to begin with, if it is another than what the method of that name returns.
+        Detections are encoded so many frames at a time, by torch: 1 where frames come one by one; by default as
+        many as is fastest, which is, but for rounding, the same. A network that sees the whole sequence encodes
+        all at once. decoding: the state to begin with, if it is another than what fastest_decoding returns.
         """
         frames = measurements.shape[2]
-        if frames_at_a_time is None or self.architecture.encoder_sees == WHOLE:
-            frames_at_a_time = self.frames_to_observe(measurements.shape)
         frame = self.frame_of_reference(initial)
         measurements = frame.inward(measurements)
-        decoding = decoding or self.fastest_decoding(measurements.shape)
+        if decoding is None:
+            ways = self.fastest_decoding if frames_at_a_time is None else self.decoding
+            decoding = ways(measurements.shape)
+        if frames_at_a_time is None or self.architecture.encoder_sees == WHOLE:
+            frames_at_a_time = decoding.frames_at_a_time
         fed_back = outputs = measurements.new_empty(measurements.shape)
         outputs[:, :, 0] = frame.inward(initial[:, :, None])[:, :, 0]
         if truth is not None:
@@ -382,6 +377,10 @@ class IncrementalDecoding:
         self.network, self.size = network, network.architecture
         self._observed = 0
         self._frames, self._particles = shape[2:4]
+        # So many frames are best observed at a time.
+        self.frames_at_a_time = self._frames
+        if self.size.encoder_sees != WHOLE:
+            self.frames_at_a_time = _frames_to_encode(self.size.encoder_lookback, self._particles)
         self._room = (shape[0] * shape[1], shape[2] * shape[3])
         self._encoder = [Cache(*self._room) for _ in network.encoder]
         self._decoder = [Cache(*self._room) for _ in network.decoder]

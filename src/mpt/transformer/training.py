@@ -226,7 +226,7 @@ class Training:
     def _closed_loop(self, measurements: torch.Tensor, truth: torch.Tensor, outputs: torch.Tensor):
         """Return outputs (R, E, T, N, 2), from frame 1 on replaced by the network's own."""
         decoding = self.network.fastest_decoding(measurements.shape)
-        at_a_time = self.network.frames_to_observe(measurements.shape)
+        at_a_time = decoding.frames_at_a_time
         outputs = outputs.clone(memory_format=torch.contiguous_format)
         found = torch.empty_like(outputs)
         furthest = self.schedule.rescue_distance * self._step_scale[:, None]
