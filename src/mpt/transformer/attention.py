@@ -3,9 +3,9 @@
 Tokens are in the order of their frames, and a token sees the keys of a run of frames about its own. So the
 tokens of a few frames see keys of few frames more; the other weights need not be computed.
 
-Training, where gradients are recorded, goes block by block. Tracking goes through one mask: it encodes few
-frames at a time anyway. So do the passes whose operations are counted, which is attention as it is commonly
-written.
+Training, where gradients are recorded, goes block by block, or on one processor thread by compiled kernels
+(compiled_attention.py). Tracking goes through one mask: it encodes few frames at a time anyway. So do the
+passes whose operations are counted, which is attention as it is commonly written.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 # Fewer frames are more calls, more frames more pairs of tokens that are masked.
@@ -47,6 +48,16 @@ class Sight:
         """Whether a token sees a key (L, keys); None: the future too is seen, and all of it."""
         all_seen = self._sees_all(self.frames, self.key_frames)
         return None if self.ahead and all_seen else self._seen(slice(None), slice(None))
+
+    @cached_property
+    def runs(self) -> np.ndarray:
+        """The first of the keys that each token sees, and the one after the last: (L, 2)."""
+        frames = np.array(self.frames)
+        first = np.maximum(frames - self.back, self.key_frames.start)
+        end = np.minimum(frames + self.ahead + 1, self.key_frames.stop)
+        particles = len(self.times) // len(frames)
+        runs = (np.stack([first, end], 1) - self.key_frames.start) * particles
+        return runs.repeat(particles, 0)
 
     @cached_property
     def blocks(self) -> list[Block]:

@@ -51,7 +51,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mpt.transformer import network
+from mpt.transformer import compiled_attention, network
 from mpt.transformer.attention import Sight, attend_in_blocks
 from mpt.transformer.compiled_decoding import CompiledGeometricDecoding, is_compilable
 from mpt.transformer.network_kernels import GeometricConstants
@@ -225,7 +225,12 @@ class _Attention(nn.Module):
     def forward(self, x, places: _Places, keys, values, seen: Sight | None = None) -> torch.Tensor:
         """Return the update of x (R, B, L, d). seen: which keys the tokens see; None: all."""
         queries = self.query(x, places).flatten(0, 1)
-        if seen is not None and torch.is_grad_enabled() and not self.whole:
+        learns = seen is not None and torch.is_grad_enabled() and not self.whole
+        if learns and compiled_attention.suits(keys):
+            side_by_side = queries.transpose(1, 2).flatten(-2)
+            mixed = compiled_attention.attend(side_by_side, keys, values, self.heads, seen.runs, scale=1.0)
+            mixed = mixed.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        elif learns:
             mixed = attend_in_blocks(_attend_to_seen, seen.blocks, queries, keys, values)
         else:
             mixed = self._at_once(queries, keys, values, places.times, None if seen is None else seen.mask)

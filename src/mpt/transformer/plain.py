@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mpt.transformer import network
+from mpt.transformer import compiled_attention, network
 from mpt.transformer.attention import Sight, attend_in_blocks
 from mpt.transformer.compiled_decoding import CompiledPlainDecoding, is_compilable
 from mpt.transformer.network import FeedForward, IncrementalDecoding, Linear, Network, normalise
@@ -90,15 +90,19 @@ class _Attention(nn.Module):
         return self._mixed(x, self.query(normalise(x)).flatten(0, 1), keys, values, seen)
 
     def _mixed(self, x, query, keys, values, seen: Sight | None) -> torch.Tensor:
+        learns = seen is not None and torch.is_grad_enabled()
+        if learns and compiled_attention.suits(keys):
+            scale = (keys.shape[-1] // self.heads) ** -0.5
+            mixed = compiled_attention.attend(query, keys, values, self.heads, seen.runs, scale)
+            return self.out(mixed.unflatten(0, x.shape[:2]))
         query, keys, values = (
             each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (query, keys, values)
         )
-        if seen is not None and torch.is_grad_enabled():
-            attend = functional.scaled_dot_product_attention
+        attend = functional.scaled_dot_product_attention
+        if learns:
             mixed = attend_in_blocks(attend, seen.blocks, query, keys, values)
         else:
-            mask = None if seen is None else seen.mask
-            mixed = functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+            mixed = attend(query, keys, values, attn_mask=None if seen is None else seen.mask)
         return self.out(mixed.transpose(1, 2).flatten(-2).unflatten(0, x.shape[:2]))
 
 
