@@ -34,7 +34,7 @@ from mpt.tables.dataset import (
     read_measurements,
     read_truth,
 )
-from mpt.tables.files import TableReader, TableWriter
+from mpt.tables.files import ROWS_PER_GROUP, TableReader, TableWriter
 from mpt.tables.scores import SCORES, TRACKER_SCORES
 from mpt.tables.tracks import TRACKS, read_tracks
 
@@ -132,9 +132,14 @@ def score(
             for key, path in zip(keys, tracks, strict=True)
         ],
     }
+    # What fits one block, as short sequences do, which have the most trackers, is read once for all of them.
+    rows = dataset["experiments"] * dataset["frames"] * dataset["particles"]
+    kept = list(_scenes(truth, measurements)) if rows <= ROWS_PER_GROUP else None
     with TableWriter(output, table, parameters) as writer:
         for key, path in sorted(zip(keys, tracks, strict=True)):
-            for experiments, columns in _score(truth, measurements, path, dataset, allowed):
+            for experiments, columns in _score(
+                kept or _scenes(truth, measurements), truth, measurements, path, dataset, allowed
+            ):
                 repeated = {
                     name: np.full(len(experiments), value)
                     for name, value in zip(table.key, key, strict=False)
@@ -181,14 +186,14 @@ def _tracker_parameters(path) -> dict:
     return {name: value for name, value in parameters.items() if name != "dataset"}
 
 
-def _score(truth_path, measurements_path, tracks_path, dataset, allowed):
-    blocks = zip(
-        read_truth(truth_path),
-        read_measurements(measurements_path),
-        read_tracks(tracks_path, dataset=dataset),
-        strict=True,
-    )
-    for truth, (measured, measurements), tracks in blocks:
+def _scenes(truth_path, measurements_path):
+    return zip(read_truth(truth_path), read_measurements(measurements_path), strict=True)
+
+
+def _score(scenes, truth_path, measurements_path, tracks_path, dataset, allowed):
+    for (truth, (measured, measurements)), tracks in zip(
+        scenes, read_tracks(tracks_path, dataset=dataset), strict=True
+    ):
         for path, experiments in ((measurements_path, measured), (tracks_path, tracks.experiments)):
             check_same_experiments(truth_path, truth.experiments, path, experiments)
         yield (

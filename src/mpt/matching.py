@@ -44,11 +44,11 @@ def assign(cost: np.ndarray) -> np.ndarray:
         flat = cost.reshape(-1, size, size)
         return np.array([_solve(each) for each in flat], np.intp).reshape(cost.shape[:-1])
     ordered = np.array(list(permutations(range(size))))
-    totals = np.stack(
-        [sum(cost[..., row, column] for row, column in enumerate(each)) for each in ordered], axis=-1
-    )
-    tie = TIE * np.abs(cost).max(axis=(-2, -1), initial=0)
-    return ordered[np.argmax(totals <= (totals.min(axis=-1) + tie)[..., None], axis=-1)]
+    # Permutations and places go first: numpy is slow to reduce over a last axis that is short.
+    totals = np.stack([sum(cost[..., row, column] for row, column in enumerate(each)) for each in ordered])
+    places = np.moveaxis(cost, (-2, -1), (0, 1)).reshape(size * size, *cost.shape[:-2])
+    tie = TIE * np.abs(places).max(axis=0, initial=0)
+    return ordered[np.argmax(totals <= totals.min(axis=0) + tie, axis=0)]
 
 
 def _solve(cost: np.ndarray) -> np.ndarray:

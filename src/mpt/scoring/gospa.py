@@ -5,7 +5,13 @@ import numpy as np
 from mpt.matching import assign, pairwise_distances
 
 
-def gospa(estimated: np.ndarray, true: np.ndarray, cutoff: float, switching_penalty: float) -> np.ndarray:
+def gospa(
+    estimated: np.ndarray,
+    true: np.ndarray,
+    cutoff: float,
+    switching_penalty: float,
+    distance: np.ndarray | None = None,
+) -> np.ndarray:
     """GOSPA of order 2 with α = 2 and switching, in every frame.
 
     estimated and true: positions (B, T, N, 2). Returns (B, T):
@@ -17,8 +23,12 @@ def gospa(estimated: np.ndarray, true: np.ndarray, cutoff: float, switching_pena
     are assigned another track than in the frame before, one half for each that lost its track or found one;
     the first track that a particle is assigned costs nothing. (Rahmathullah, García-Fernández & Svensson,
     arXiv:1601.05585; switching as in MATLAB's trackGOSPAMetric, with γ its penalty.)
+
+    distance (B, T, N, N), optional: pairwise_distances(true, estimated), where they are known already.
     """
-    squared = np.minimum(pairwise_distances(true, estimated), cutoff) ** 2
+    if distance is None:
+        distance = pairwise_distances(true, estimated)
+    squared = np.minimum(distance, cutoff) ** 2
     track = assign(squared)
     pair_cost = np.take_along_axis(squared, track[..., None], axis=-1)[..., 0]
     track = np.where(pair_cost < cutoff**2, track, -1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mpt.matching import match, matched_distances
+from mpt.matching import assign, match, pairwise_distances
 from mpt.scoring import identity, links
 from mpt.scoring.gospa import gospa
 from mpt.scoring.isbi import isbi_scores
@@ -27,10 +27,13 @@ def score_tracks(
     experiment whose tracks are assigned no detection at all, the least-distance permutation of the
     detections to the tracks' positions stands in for the association.
     """
-    matching = match(estimated, true)
-    distances = matched_distances(estimated, true, matching)
+    # Of particles (rows) and tracks, once for all scores: they take more time than what is made of them.
+    apart = pairwise_distances(true, estimated)
+    from_tracks = apart.swapaxes(2, 3)
+    matching = assign(from_tracks)
+    distances = np.ascontiguousarray(np.take_along_axis(from_tracks, matching[..., None], axis=3)[..., 0])
     kept = links.link_jaccard(matching)
-    isbi = isbi_scores(estimated[:, 1:], true[:, 1:])
+    isbi = isbi_scores(estimated[:, 1:], true[:, 1:], distance=apart[:, 1:])
     unassigned = (assigned[:, 1:] < 0).all(axis=(1, 2))
     if unassigned.any():
         nearest = match(estimated[unassigned], measurements[unassigned])
@@ -48,7 +51,7 @@ def score_tracks(
         "isbi_beta": isbi.beta,
         "isbi_jsc": isbi.jsc,
         "isbi_jsc_theta": isbi.jsc_theta,
-        "gospa": gospa(estimated, true, tolerance, tolerance)[:, 1:].mean(axis=1),
+        "gospa": gospa(estimated, true, tolerance, tolerance, apart)[:, 1:].mean(axis=1),
         "identity_position_error": identity.identity_position_error(estimated, true),
         "own_particle": identity.own_particle(matching),
         "idf1": identity.idf1(matching),
