@@ -22,6 +22,8 @@ from tracker_flags import add_scenes_flags
 
 # Detections tracked at a time, over all replicates; bounds the memory of the cached keys and values.
 DETECTIONS_AT_A_TIME = 90_000
+# The kernels take so many sequences of a replicate together, and as long for fewer.
+SEQUENCES_TOGETHER = 64
 
 
 def add_model_flags(parser: ArgumentParser) -> None:
@@ -86,6 +88,8 @@ def load_trained(
     _, frames, particles = dataset_shape(measurements)
     _check_fits(name_of(network), network.architecture, model, measurements, frames, particles, extrapolate)
     block = max(1, DETECTIONS_AT_A_TIME // (len(replicates) * frames * particles))
+    if block > SEQUENCES_TOGETHER:
+        block -= block % SEQUENCES_TOGETHER
     return Trained(network, replicates, training, block)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mpt.transformer import compiled_attention
-from mpt.transformer.attention import Sight
+from mpt.transformer.attention import Sight, suits_kernels
 from networks import architecture, make_scene, scattered
 
 PARTICLES = 3
@@ -56,7 +56,7 @@ def test_it_is_the_softmax_over_what_is_seen_with_its_gradient(
     widths = ((asked, heads * key), (measured, groups * key), (measured, groups * value))
     given = [tokens(len(run), width, seed, size) for seed, (run, width) in enumerate(widths)]
     scale = key**-0.5
-    assert compiled_attention.suits(given[1])
+    assert suits_kernels(given[1])
     found = compiled_attention.attend(*given, heads, sight.runs, scale)
     expected = softmax(*given, heads, seen, scale)
     slope = tokens(len(asked), heads * value, seed=3).detach()
@@ -103,11 +103,11 @@ def test_what_is_no_number_stays_none(which):
 
 def test_what_it_is_not_for():
     keys = tokens(30, 24)
-    assert compiled_attention.suits(keys)
-    assert not compiled_attention.suits(keys.double())
-    assert not compiled_attention.suits(keys[:, :20])
+    assert suits_kernels(keys)
+    assert not suits_kernels(keys.double())
+    assert not suits_kernels(keys[:, :20])
     torch.set_num_threads(2)
-    assert not compiled_attention.suits(keys)
+    assert not suits_kernels(keys)
 
 
 @pytest.mark.parametrize("kind", ["plain", "geometric"])

@@ -31,13 +31,13 @@ def compiled(
 
     fastmath: how arithmetic may be rewritten, in LLVM's words; not at all by default. error_model: whether a
     division by zero raises an error, as in `python`, or gives ±∞ or NaN, as in `numpy`: that runs in vectors.
-    forceinline: whether a kernel that calls this one gets a copy of its own, made for constants that it hands over.
+    forceinline: whether what calls this kernel gets a copy of its own, made for the constants that it passes.
     """
     if function is None:
         return partial(compiled, fastmath=fastmath, error_model=error_model, forceinline=forceinline)
-    kernel = njit(
-        nogil=True, fastmath=set(fastmath), error_model=error_model, forceinline=forceinline
-    )(function)
+    kernel = njit(nogil=True, fastmath=set(fastmath), error_model=error_model, forceinline=forceinline)(
+        function
+    )
     # Numba finds no place to write to.
     with suppress(RuntimeError):
         # An attribute that only Numba's own dispatcher, not the type that it shows, has.

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+# Of fewer keys, torch's own attention is as fast as the kernels.
+_FEWEST_KEYS = 64
 # Fewer frames are more calls, more frames more pairs of tokens that are masked.
 _FRAMES_OF_A_BLOCK = 32
 
@@ -97,3 +99,17 @@ def attend_in_blocks(attend: Callable, blocks: list[Block], queries, keys, value
         for tokens, near, mask in blocks
     ]
     return torch.cat(parts, -2)
+
+
+def suits_kernels(keys: torch.Tensor) -> bool:
+    """Tell whether attention to keys (S, K, ·) is possible by compiled kernels, and fastest."""
+    single = keys.device.type == "cpu" and keys.dtype == torch.float32
+    return single and keys.shape[1] >= _FEWEST_KEYS and torch.get_num_threads() == 1
+
+
+def attend_by_kernels(queries, keys, values, heads: int, seen: Sight, scale: float) -> torch.Tensor:
+    """As compiled_attention.attend, of tokens that see what `seen` says."""
+    # Numba is imported where it serves: that takes a fifth of a second.
+    from mpt.transformer.compiled_attention import attend
+
+    return attend(queries, keys, values, heads, seen.runs, scale)

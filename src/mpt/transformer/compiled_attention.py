@@ -16,8 +16,6 @@ from mpt.compiled import compiled
 _TOGETHER = 4
 # Numbers of float32 in the longest vector.
 _VECTOR = 16
-# Of fewer keys, torch's own attention is as fast.
-_FEWEST = 64
 
 # e^x = 2^n e^y with n the integer next to x / log 2; log 2 is a sum of two, the first of few digits.
 _LEAST = np.float32(-87.0)
@@ -34,16 +32,6 @@ _FIRST_INTEGER, _LAST_INTEGER = np.int32(-(2**31)), np.int32(2**31 - 1)
 _0, _1, _2, _3, _4 = (np.uint64(number) for number in range(5))
 
 _fast = compiled(fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
-
-
-def suits(keys: torch.Tensor) -> bool:
-    """Tell whether attention to keys (S, K, ·) is possible here, and fastest."""
-    return (
-        keys.device.type == "cpu"
-        and keys.dtype == torch.float32
-        and keys.shape[1] >= _FEWEST
-        and torch.get_num_threads() == 1
-    )
 
 
 def attend(queries, keys, values, heads: int, runs: np.ndarray, scale: float) -> torch.Tensor:

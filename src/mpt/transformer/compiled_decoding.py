@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from mpt.transformer import geometric, plain
 from mpt.transformer.network import WHOLE, Linear, Network
 from mpt.transformer.network_kernels import (
     SEQUENCES,
@@ -24,20 +25,19 @@ from mpt.transformer.network_kernels import (
 
 # For each track the kernels sum over all others, which torch does not where tracks are many.
 _MOST_TRACKS = 8
-def is_compilable(network: Network, shape: torch.Size) -> bool:
-    """Tell whether the kernels can track measurements (R, B, T, N, 2): in float32, and not on a GPU."""
-    scale = network.length_scale
-    single = all(each.precision == torch.float32 for each in network.modules() if isinstance(each, Linear))
-    return scale.device.type == "cpu" and scale.dtype == torch.float32 and single and shape[3] <= _MOST_TRACKS
 
 
 class _CompiledDecoding:
-    """As IncrementalDecoding, but that all frames are observed at once, and the past of each is kept apart by its keys.
+    """As IncrementalDecoding, but that all frames are observed at once.
 
     The network's parameters are those when it was made.
     """
 
-    def __init__(self, network: Network, shape: torch.Size, widths: tuple[int, int, int, int]):
+    def __init__(self, network: Network, shape: torch.Size):
+        """As IncrementalDecoding."""
+        raise NotImplementedError
+
+    def _reserve(self, network: Network, shape: torch.Size, *widths: int) -> None:
         """Reserve room for measurements (R, B, T, N, 2).
 
         widths: of what each token of the detections, and then of the decoder's own, has as key and as value.
@@ -88,10 +88,10 @@ class CompiledPlainDecoding(_CompiledDecoding):
     """Of a plain network."""
 
     def __init__(self, network: Network, shape: torch.Size):
-        """Take a network that is_compilable, and the shape (R, B, T, N, 2) of the measurements."""
+        """As IncrementalDecoding."""
         size = network.architecture
         dimension = size.dimension
-        super().__init__(network, shape, (dimension,) * 4)
+        self._reserve(network, shape, *[dimension] * 4)
         per_root = 1 / math.sqrt(dimension // size.heads)
         self._parameters = PlainParameters(
             heads=size.heads,
@@ -143,18 +143,25 @@ class CompiledPlainDecoding(_CompiledDecoding):
 class CompiledGeometricDecoding(_CompiledDecoding):
     """Of a geometric network."""
 
-    def __init__(self, network: Network, shape: torch.Size, constants: GeometricConstants):
-        """Take a network that is_compilable, and the shape (R, B, T, N, 2) of the measurements."""
+    def __init__(self, network: Network, shape: torch.Size):
+        """As IncrementalDecoding."""
         size = network.architecture
         content, pointed = size.dimension // size.heads, size.dimension // size.pointers
         # After the content a key has place and square, a value the place.
-        super().__init__(network, shape, (content + 3, content + 2, content + 3, content + 2))
+        self._reserve(network, shape, content + 3, content + 2, content + 3, content + 2)
         frames, particles = shape[2:4]
         self._pointer_keys = self._reserved(frames * particles, pointed + 3)
         # After place and square, of the first detection of each frame.
         of_frames = network.detections(torch.zeros(1, 1, *shape[2:]), 0).keys[0, 0, ::particles, 3:].T
         self._clock = np.concatenate([of_frames.numpy(), np.zeros((2, frames), np.float32)])
-        self._constants = constants
+        self._constants = GeometricConstants(
+            geometry=size.without != geometric.GEOMETRY,
+            rivalry=size.without != geometric.RIVALRY,
+            division=size.without != geometric.DIVISION,
+            sharpness=np.float32(geometric.SHARPNESS),
+            near_squared=np.float32(geometric.NEAR**2),
+            per_saturation_squared=np.float32(geometric.SATURATION**-2),
+        )
         self._parameters = GeometricParameters(
             heads=size.heads,
             pointers=size.pointers,
@@ -211,6 +218,25 @@ class CompiledGeometricDecoding(_CompiledDecoding):
         )
 
 
+_KINDS: dict[type[Network], type[_CompiledDecoding]] = {
+    plain.Transformer: CompiledPlainDecoding,
+    geometric.Transformer: CompiledGeometricDecoding,
+}
+
+
+def compiled_decoding(network: Network, shape: torch.Size) -> _CompiledDecoding | None:
+    """Return the state of tracking measurements (R, B, T, N, 2); nothing where the kernels cannot.
+
+    They can in float32, and not on a GPU, and few tracks, with networks of the classes that they know.
+    """
+    scale, kind = network.length_scale, _KINDS.get(type(network))
+    single = all(each.precision == torch.float32 for each in network.modules() if isinstance(each, Linear))
+    on_processor = scale.device.type == "cpu" and scale.dtype == torch.float32
+    if kind is None or not (single and on_processor) or shape[3] > _MOST_TRACKS:
+        return None
+    return kind(network, shape)
+
+
 class _Block(NamedTuple):
     """Rows of all replicates' sequences that are tracked together.
 
@@ -222,7 +248,7 @@ class _Block(NamedTuple):
 
 
 def _blocks(replicates: int, sequences: int) -> list[_Block]:
-    """Return the blocks of R replicates of so many sequences; what a block lacks is of its last row's replicate."""
+    """Return the blocks of R replicates' sequences; what a block lacks is of its last row's replicate."""
     # For each replicate in a block there is a loop of its own in each product.
     together = sequences if sequences >= SEQUENCES // 2 else replicates * sequences
     blocks = []
@@ -235,12 +261,12 @@ def _blocks(replicates: int, sequences: int) -> list[_Block]:
 
 
 def _rows(x: torch.Tensor) -> np.ndarray:
-    """Return (R·B, T, N, 2) of contiguous positions (R, B, T, N, 2): not a copy, which would not be written to."""
+    """Return contiguous positions (R, B, T, N, 2) as (R·B, T, N, 2): no copy, for they are written to."""
     return x.view(-1, *x.shape[2:]).numpy()
 
 
 def _room(network: Network, shape: torch.Size, *, raw: int, query: int, mixed: int, told: int) -> Room:
-    """Return room for measurements of this shape (R, B, T, N, 2), given how many rows some of its arrays have."""
+    """Return room for measurements (R, B, T, N, 2), given how many rows some of its arrays have."""
     size, (frames, particles) = network.architecture, shape[2:4]
     # Only of more than two tracks there are several others.
     rivals = frames * particles if particles > 2 else 1
@@ -267,7 +293,7 @@ def _geometric_query(attention) -> Linear:
 
 
 def _layers(layers: Iterable, query: Callable, factor: float = 1) -> Layers:
-    """Return the maps of an encoder's or decoder's layers; those of queries, which query finds, times a factor."""
+    """Return the maps of an encoder's or decoder's layers, those that query returns times a factor."""
     layers = list(layers)
     attentions = [layer.attention for layer in layers]
     crossing = [layer.cross_attention for layer in layers if hasattr(layer, "cross_attention")]
@@ -283,7 +309,7 @@ def _layers(layers: Iterable, query: Callable, factor: float = 1) -> Layers:
     )
 
 
-def _stacked(linears: Iterable[Linear]) -> np.ndarray:
+def _stacked(linears: Iterable) -> np.ndarray:
     """Return W, and below it b, of L linear maps: (R, L, inputs + 1, outputs), or nothing of none."""
     maps = [torch.cat([each.weight, each.bias], 1).detach().numpy() for each in linears]
     return np.stack(maps, 1) if maps else np.empty((0, 0, 0, 0), np.float32)

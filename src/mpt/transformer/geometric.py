@@ -51,10 +51,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mpt.transformer import compiled_attention, network
-from mpt.transformer.attention import Sight, attend_in_blocks
-from mpt.transformer.compiled_decoding import CompiledGeometricDecoding, is_compilable
-from mpt.transformer.network_kernels import GeometricConstants
+from mpt.transformer import network
+from mpt.transformer.attention import Sight, attend_by_kernels, attend_in_blocks, suits_kernels
 from mpt.transformer.network import WHOLE, Cache, FeedForward, IncrementalDecoding, Linear, Network, normalise
 
 NOTHING, GEOMETRY, RIVALRY, DIVISION = "nothing", "geometry", "rivalry", "division"
@@ -65,11 +63,11 @@ _FREQUENCIES = tuple(math.pi / 2**n for n in range(7))
 # Initial forgetting rates per frame, dealt over the heads: four reach from this frame to the last twenty.
 _FORGETTING = (2.0, 0.6, 0.2, 0.05)
 # At unit length scale, s = 1/2 is the log-likelihood of a Gaussian displacement.
-_SHARPNESS = 0.5
+SHARPNESS = 0.5
 _RIVALRY = 1.0
 # Farther apart than this, rivals repel each other by direction and, fading, whatever their distance, so that
 # tracks that have met part again.
-_NEAR = 0.1
+NEAR = 0.1
 # Small, so that what attention finds outweighs what tokens start with.
 _TOKEN_SCALE = 0.1
 _POINTER_FORGETTING = (4.0, 1.0)
@@ -79,7 +77,7 @@ _FEW = 8
 _ATTENDED_AT_A_TIME = 2**26
 _POINTED_AT_A_TIME = 2**24
 # Displacements beyond this many length scales saturate, so that a noise never seen in training stays bounded.
-_SATURATION = 3.0
+SATURATION = 3.0
 
 
 @dataclass(frozen=True)
@@ -136,10 +134,10 @@ def _away_from_others(positions: torch.Tensor, tracks: int) -> torch.Tensor:
     places = positions.unflatten(2, (-1, tracks))
     squared = (places[..., :, None, :] - places[..., None, :, :]).square().sum(-1)
     itself = torch.eye(tracks, dtype=torch.bool, device=positions.device)
-    nearest = (-_SHARPNESS * squared).masked_fill(itself, -torch.inf).softmax(-1)
+    nearest = (-SHARPNESS * squared).masked_fill(itself, -torch.inf).softmax(-1)
     away = places - nearest @ places
     squared = away.square().sum(-1, keepdim=True)
-    return (away * torch.rsqrt(squared + _NEAR**2) * torch.exp(-squared / 8)).flatten(2, 3)
+    return (away * torch.rsqrt(squared + NEAR**2) * torch.exp(-squared / 8)).flatten(2, 3)
 
 
 class _GeometricQuery(nn.Module):
@@ -169,7 +167,7 @@ class _GeometricQuery(nn.Module):
         )
         rates = torch.tensor(
             [
-                [_inverse_softplus(_SHARPNESS), _inverse_softplus(forgetting[head % len(forgetting)])]
+                [_inverse_softplus(SHARPNESS), _inverse_softplus(forgetting[head % len(forgetting)])]
                 for head in range(heads)
             ]
         )
@@ -226,9 +224,9 @@ class _Attention(nn.Module):
         """Return the update of x (R, B, L, d). seen: which keys the tokens see; None: all."""
         queries = self.query(x, places).flatten(0, 1)
         learns = seen is not None and torch.is_grad_enabled() and not self.whole
-        if learns and compiled_attention.suits(keys):
+        if learns and suits_kernels(keys):
             side_by_side = queries.transpose(1, 2).flatten(-2)
-            mixed = compiled_attention.attend(side_by_side, keys, values, self.heads, seen.runs, scale=1.0)
+            mixed = attend_by_kernels(side_by_side, keys, values, self.heads, seen, scale=1.0)
             mixed = mixed.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         elif learns:
             mixed = attend_in_blocks(_attend_to_seen, seen.blocks, queries, keys, values)
@@ -238,7 +236,7 @@ class _Attention(nn.Module):
         value, place = mixed[..., : self.size], mixed[..., self.size : self.size + 2]
         displacement = place - places.positions[:, :, None]
         squared = displacement.square().sum(-1, keepdim=True)
-        bounded = displacement * torch.rsqrt(1 + squared / _SATURATION**2)
+        bounded = displacement * torch.rsqrt(1 + squared / SATURATION**2)
         heads = torch.cat([value, bounded, torch.log1p(squared)], -1)
         return self.out(heads.transpose(2, 3).flatten(-2))
 
@@ -508,21 +506,6 @@ class Transformer(Network):
     def decoding(self, shape: torch.Size) -> "_PointingDecoding":
         """Return the state of tracking measurements of this shape (R, B, T, N, 2), frame by frame."""
         return _PointingDecoding(self, shape)
-
-    def fastest_decoding(self, shape: torch.Size) -> IncrementalDecoding:
-        """As decoding, but for rounding; by compiled kernels where they serve."""
-        if not is_compilable(self, shape):
-            return self.decoding(shape)
-        without = self.architecture.without
-        constants = GeometricConstants(
-            geometry=without != GEOMETRY,
-            rivalry=without not in (GEOMETRY, RIVALRY),
-            division=without != DIVISION,
-            sharpness=np.float32(_SHARPNESS),
-            near_squared=np.float32(_NEAR**2),
-            per_saturation_squared=np.float32(_SATURATION**-2),
-        )
-        return CompiledGeometricDecoding(self, shape, constants)
 
     def associate(self, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
         """Return the probability (R, B, T, N, N) that in each frame a detection (last) is a track's.

@@ -33,6 +33,8 @@ ENCODER_SEES = (PAST, WHOLE)
 _ENCODED_AT_A_TIME = 32
 # Pairs of tokens that a mask is made for.
 _MASKED_AT_A_TIME = 2**26
+# Torch decodes fewer in less time than it takes to load the kernels.
+_FEWEST_DETECTIONS = 2_000
 # In units of length of the network. Squares of coordinates as far as this are right to 0.1 in float32, and as
 # far as the second to 0.01 in float64.
 _FAR = 1e3
@@ -188,7 +190,12 @@ class Network(nn.Module):
 
     def fastest_decoding(self, shape: torch.Size) -> "IncrementalDecoding":
         """As decoding, but for rounding; by compiled kernels where they serve."""
-        return self.decoding(shape)
+        if math.prod(shape[:4]) < _FEWEST_DETECTIONS:
+            return self.decoding(shape)
+        # It imports the networks, and Numba, which takes half a second with its kernels.
+        from mpt.transformer.compiled_decoding import compiled_decoding
+
+        return compiled_decoding(self, shape) or self.decoding(shape)
 
     def of_replicate(self, replicate: int) -> "Network":
         """Return a network that is this replicate alone."""
@@ -278,9 +285,9 @@ class Network(nn.Module):
         Closed loop: each output is an input of the next. Frame 0 is the start. Given the true positions
         (R, B, T, N, 2), those are fed back instead, from frame 1 on: a leak.
 
-        Detections are encoded so many frames at a time, by torch: 1 where frames come one by one; by default as
-        many as is fastest, which is, but for rounding, the same. A network that sees the whole sequence encodes
-        all at once. decoding: the state to begin with, if it is another than what fastest_decoding returns.
+        Detections are encoded so many frames at a time, by torch: 1 where frames come one by one; by default
+        as many as is fastest, which is, but for rounding, the same. A network that sees the whole sequence
+        encodes all at once. decoding: the state to begin with, by default what fastest_decoding returns.
         """
         frames = measurements.shape[2]
         frame = self.frame_of_reference(initial)

@@ -1,10 +1,10 @@
 """Compiled kernels that track with a network: what plain.py and geometric.py do by torch, in float32.
 
-A block of S sequences passes the network together. They are the last axis of every array, and every loop within
-runs along it: each step of the arithmetic is the same for S numbers side by side. S is a constant, so that the compiler
-knows how far apart neighbouring rows are. What a frame's tokens are lies as (N, features, S), keys and values as (tokens,
-features, S). Torch, which takes a frame of all sequences at once, reads those of all from memory; those of a
-block stay in the processor's cache.
+A block of S sequences passes the network together. They are the last axis of every array, and the inner loops
+run along it: each step of the arithmetic is the same for S numbers side by side. S is a constant, so that the
+compiler knows how far apart neighbouring rows are. A frame's tokens are arrays (N, features, S), keys and
+values are (tokens, features, S). Torch takes a frame of all sequences at once, and reads the keys and values
+of all from memory; those of a block stay in the processor's cache.
 
 An affine map is one array (inputs + 1, outputs): the matrix W, and below it the bias b. Token t N + n is
 detection n of frame t, or the token of track n that has its output at t.
@@ -21,10 +21,10 @@ from mpt.compiled import compiled
 # Sums in any order, so that they run in vectors; what isn't a number still comes out as such.
 _kernel = partial(compiled, fastmath=("contract", "reassoc", "nsz", "arcp"), error_model="numpy")
 
-# S: two vectors of a processor that has long ones.
+# S. More are longer loops, fewer less memory; and a block of few sequences takes as long as a full one.
 SEQUENCES = 64
-# What takes most of the time reads whole arrays by numbers without a sign: then it is clear outside of all loops that
-# what is written isn't what is read, and that no number counts from the end.
+# What takes most of the time indexes whole arrays, by numbers without a sign: then the compiler sees outside
+# of all loops that what is written isn't what is read, and that no index counts from the end.
 _unsigned = np.uint64
 _NONE, _ONCE, _TWICE, _THRICE = (_unsigned(n) for n in range(4))
 _ROW, _2_ROWS, _3_ROWS, _4_ROWS = (_unsigned(n * SEQUENCES) for n in range(1, 5))
@@ -72,7 +72,10 @@ class Layers(NamedTuple):
 
 
 class PlainParameters(NamedTuple):
-    """Of R replicates of a plain network. embed_… (R, 2, d) are without their bias; head is (R, 1, d + 1, 2)."""
+    """Of R replicates of a plain network.
+
+    embed_… (R, 2, d) are without their bias; head is (R, 1, d + 1, 2).
+    """
 
     heads: int
     displacement: bool
@@ -111,7 +114,7 @@ class GeometricConstants(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What tokens of each of T frames see: detections of frames begin (T,) to end (T,), and own frames back."""
+    """What tokens see: the detections of frames from begin (T,) to end (T,), and so many own frames back."""
 
     begin: np.ndarray
     end: np.ndarray
@@ -121,8 +124,8 @@ class Seen(NamedTuple):
 class Room(NamedTuple):
     """What is overwritten while the tokens of a frame pass the network.
 
-    normal, raw, query, mixed, told and hidden (N, ·, S), logits, weights, odds, others and terms (tokens, N, S),
-    of_frames (N, T, S), sums (2, ≥ S). floats and powers (·,) are for as many numbers as any other has.
+    normal, raw, query, mixed, told and hidden (N, ·, S); logits, weights, odds, others and terms (tokens, N,
+    S); of_frames (N, T, S); sums (2, N S); floats and powers (·,), for as many numbers as any other has.
     """
 
     normal: np.ndarray
@@ -203,7 +206,7 @@ def _log_1_plus(x, floats, powers):
         k = (powers[j] - _BITS_OF_ROOT_HALF) >> _MANTISSA
         powers[j] -= k << _MANTISSA
         # What isn't a number stays.
-        floats[j] = (x[j] - x[j]) + np.float32(k) * _LN_2_HIGH + np.float32(k) * _LN_2_LOW
+        floats[j] = _ZERO * x[j] + np.float32(k) * _LN_2_HIGH + np.float32(k) * _LN_2_LOW
     for j in range(x.size):
         x[j] = floats[j] + _TWO * _artanh((y[j] - _ONE) / (y[j] + _ONE))
 
@@ -234,7 +237,10 @@ def _normalise(x, y, sums):
             mean[s] = _ZERO
         for row in range(token, token + whole, _4_ROWS):
             for s in range(_ROW):
-                two, more = given[row + s] + given[row + _ROW + s], given[row + _2_ROWS + s] + given[row + _3_ROWS + s]
+                two, more = (
+                    given[row + s] + given[row + _ROW + s],
+                    given[row + _2_ROWS + s] + given[row + _3_ROWS + s],
+                )
                 mean[s] += two + more
         for row in range(token + whole, token + rows, _ROW):
             for s in range(_ROW):
@@ -275,7 +281,10 @@ def _map(x, maps, layer, runs, y):
 
 @_kernel
 def _map_token(x, x_first, affine, y, y_first):
-    """Set rows of y (·, ·, S) to Wᵀ x + b of rows of x (·, ·, S), from a first row of all on; affine (m + 1, n)."""
+    """Set rows of y (·, ·, S) to Wᵀ x + b, x being rows of x (·, ·, S), each from a first of all rows on.
+
+    affine (m + 1, n).
+    """
     # Loops of constant length take half the time.
     _map_some(x, x_first, affine, y, y_first, _NONE, _ROW)
 
@@ -319,7 +328,10 @@ def _map_some(x, x_first, affine, y, y_first, begin, end):
 
 @_kernel
 def _add_products(given, x_begin, first, last, affine, j, found, to, begin, end):
-    """Add to found[to:], of sequences from begin to end, rows from first to last of x times W, x being given[x_begin:]."""
+    """Add to found[to:] what rows of x from first to last, given[x_begin:], add to row j of Wᵀ x.
+
+    Of sequences from begin to end.
+    """
     for i in range(first, last):
         a, of = affine[i, j], x_begin + i * _ROW
         for s in range(begin, end):
@@ -375,7 +387,7 @@ def _score(query, first, count, keys, first_key, begin, logits):
 
 @_kernel
 def _weigh(logits, room):
-    """Turn logits (tokens, L) into weights, all but for a factor (L,) that makes their sums 1: it is returned."""
+    """Turn logits (tokens, L) into weights, but for a factor (L,) that makes their sums 1: return that."""
     lanes = logits.shape[1]
     greatest, per_total = room.sums[0, :lanes], room.sums[1, :lanes]
     for j in range(lanes):
@@ -401,11 +413,16 @@ def _weigh(logits, room):
 
 @_kernel
 def _mix(weights, factor, values, first, begin, mixed, first_mixed, count):
-    """Set rows of mixed (N, ·, S) to the sum of values (·, ·, S) by weights (tokens, N, S), times a factor (N S,).
+    """Set rows of mixed (N, ·, S) to the sum of values (·, ·, S) by weights (tokens, N, S), times a factor.
 
-    They are so many rows, from first_mixed on, and the values' features from `first` on, of tokens from `begin` on.
+    They are so many rows, from first_mixed on, and the values' features from `first` on, of tokens from
+    `begin` on. factor (N S,).
     """
-    weighed, kept, found = weights.reshape(weights.size), values.reshape(values.size), mixed.reshape(mixed.size)
+    weighed, kept, found = (
+        weights.reshape(weights.size),
+        values.reshape(values.size),
+        mixed.reshape(mixed.size),
+    )
     particles, tokens = _unsigned(len(mixed)), _unsigned(len(weights))
     step, width = particles * _ROW, _unsigned(values.shape[1]) * _ROW
     rows, start = _unsigned(count) * _ROW, _unsigned(begin) * width + _unsigned(first) * _ROW
@@ -427,13 +444,21 @@ def _mix(weights, factor, values, first, begin, mixed, first_mixed, count):
                 for s in range(_ROW):
                     a, b, c, d = weighed[w0 + s], weighed[w1 + s], weighed[w2 + s], weighed[w3 + s]
                     k = i + s
-                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (c * kept[v2 + k] + d * kept[v3 + k])
+                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (
+                        c * kept[v2 + k] + d * kept[v3 + k]
+                    )
                     k += _ROW
-                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (c * kept[v2 + k] + d * kept[v3 + k])
+                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (
+                        c * kept[v2 + k] + d * kept[v3 + k]
+                    )
                     k += _ROW
-                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (c * kept[v2 + k] + d * kept[v3 + k])
+                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (
+                        c * kept[v2 + k] + d * kept[v3 + k]
+                    )
                     k += _ROW
-                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (c * kept[v2 + k] + d * kept[v3 + k])
+                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (
+                        c * kept[v2 + k] + d * kept[v3 + k]
+                    )
             for i in range(rows - rows % _4_ROWS, rows, _ROW):
                 for s in range(_ROW):
                     two = weighed[w0 + s] * kept[v0 + i + s] + weighed[w1 + s] * kept[v1 + i + s]
@@ -457,7 +482,7 @@ def _lanes(x):
 
 @_kernel
 def _read(scenes, t, places):
-    """Set places (N, 2, S) to positions (rows, T, N, 2) at frame t. Where there is no row, the last is repeated."""
+    """Set places (N, 2, S) to positions (≤ S, T, N, 2) at t; the last sequence stands for those missing."""
     for s in range(SEQUENCES):
         row = min(s, len(scenes) - 1)
         for n in range(len(places)):
@@ -467,7 +492,7 @@ def _read(scenes, t, places):
 
 @_kernel
 def _write(places, t, scenes):
-    """Set positions (rows, T, N, 2) at frame t to places (N, 2, S)."""
+    """Set positions (≤ S, T, N, 2) at frame t to places (N, 2, S)."""
     for row in range(len(scenes)):
         for n in range(len(places)):
             for i in range(2):
@@ -483,7 +508,7 @@ def _keep(x, first, count, cache, token, first_kept):
 
 @_kernel
 def _embed(places, weight, embeddings, t, runs, x):
-    """Set x (N, d, S) to a linear map (R, 2, d) of places (N, 2, S), plus embeddings (R, T, N, d) of frame t."""
+    """Set x (N, d, S) to a linear map (R, 2, d) of places (N, 2, S), plus embeddings (R, T, N, d) of t."""
     for run in runs:
         r = run[0]
         for n in range(len(x)):
@@ -645,7 +670,7 @@ def _lead_away(places, constants, away, room):
 
 @_kernel
 def _remember_places(places, cache, token, first, count):
-    """Keep places (N, 2, S) in cache (tokens, ·, S) as features from `first` on; of 3, the last is their square."""
+    """Keep places (N, 2, S) in cache (tokens, ·, S), as features from `first` on; a third is their square."""
     _keep(places, 0, 2, cache, token, first)
     if count > 2:
         for n in range(len(places)):
@@ -657,7 +682,7 @@ def _remember_places(places, cache, token, first, count):
 
 @_kernel
 def _remember_content(x, maps, layer, runs, size, keys, values, token, room):
-    """Keep what tokens x (N, d, S) are to attention besides their places, the first of them number `token`."""
+    """Keep what tokens x (N, d, S) are to attention besides places, the first of them number `token`."""
     _normalise(x, room.normal, room.sums)
     _map(room.normal, maps, layer, runs, room.raw)
     _keep(room.raw, 0, size, keys, token, 0)
@@ -668,10 +693,10 @@ def _remember_content(x, maps, layer, runs, size, keys, values, token, room):
 def _ask(raw, first, size, clock, t, places, away, same_track, rivalry, constants, query, room):
     """Set queries (N, ·, S) of one head, whose products with keys are the logits of geometric.py.
 
-    raw (N, ·, S): what the queries' map yields, of this head from row `first` on. clock (waves + 3, T): the time of
-    frames, then waves, then nothing. places, away (N, 2, S): where the tokens stand, and ũ. same_track, rivalry:
-    whether the query has that term. It is of the content, of place and square, of time and waves, of nothing (a row of
-    zeros, so that they are a multiple of four), then, if it has it, of the same track.
+    raw (N, ·, S): what the queries' map yields, of this head from row `first` on. clock (waves + 3, T): the
+    time of frames, then waves, then zeros. places, away (N, 2, S): where the tokens stand, and ũ. same_track,
+    rivalry: whether the query has that term. Its rows are of content, place and square, time and waves; then
+    zeros, so that rows of time are a multiple of four; then, if it has that, of the same track.
     """
     waves = len(clock) - 3
     direction, rates = first + waves + size, first + waves + size + 2
@@ -712,7 +737,7 @@ def _ask(raw, first, size, clock, t, places, away, same_track, rivalry, constant
 
 @_kernel
 def _look(query, size, clock, t, keys, begin, end, same_track, logits, room):
-    """Set logits (tokens, N, S) of a head's queries (N, ·, S) at frame t, of the tokens of frames from begin to end."""
+    """Set logits (tokens, N, S) of a head's queries (N, ·, S) at t, of tokens of frames from begin to end."""
     waves, particles = len(clock) - 3, len(query)
     for n in range(particles):
         first = n * query.shape[1] + size + 3
@@ -737,7 +762,7 @@ def _look(query, size, clock, t, keys, begin, end, same_track, logits, room):
 def _aim(query, size, keys, begin, of_frames, logits):
     """Set logits (tokens, N, S) to those of frames (N, ≥ T, S), plus the products of place and square.
 
-    In queries (N, ·, S), and in keys (·, ·, S) from token `begin` on, they come after so many rows of content.
+    In queries (N, ·, S), and in keys (·, ·, S) from token `begin` on, those come after so many of content.
     """
     asked, kept, found = query.reshape(query.size), keys.reshape(keys.size), logits.reshape(logits.size)
     given, particles = of_frames.reshape(of_frames.size), _unsigned(len(query))
@@ -776,21 +801,38 @@ def _consider(
     constants,
     room,
 ):
-    """Add to x (N, d, S) what a geometric network's attention takes from the tokens of frames from begin to end."""
+    """Add to x (N, d, S) what a geometric network's attention takes of tokens of frames from begin to end."""
     particles, size = len(x), x.shape[1] // heads
     each = query.shape[3] // heads
     _normalise(x, room.normal, room.sums)
     _map(room.normal, query, layer, runs, room.raw)
     logits = room.logits[: (end - begin) * particles]
     for head in range(heads):
-        _ask(room.raw, head * each, size, clock, t, places, away, same_track, rivalry, constants, room.query, room)
+        _ask(
+            room.raw,
+            head * each,
+            size,
+            clock,
+            t,
+            places,
+            away,
+            same_track,
+            rivalry,
+            constants,
+            room.query,
+            room,
+        )
         _look(room.query, size, clock, t, keys, begin, end, same_track, logits, room)
         per_total = _weigh(_lanes(logits), room)
         first = head * (size + 3)
         _mix(logits, per_total, values, 0, begin * particles, room.told, first, size + 2)
         # Of each head: the value, the bounded displacement and the logarithm of its square.
         for n in range(particles):
-            across, along, squared = room.told[n, first + size], room.told[n, first + size + 1], room.told[n, first + size + 2]
+            across, along, squared = (
+                room.told[n, first + size],
+                room.told[n, first + size + 1],
+                room.told[n, first + size + 2],
+            )
             here, there = places[n, 0], places[n, 1]
             for s in range(SEQUENCES):
                 a, b = across[s] - here[s], along[s] - there[s]
@@ -807,8 +849,8 @@ def _consider(
 def _divide(logits, weights, room):
     """Divide each frame's share in weights (tokens, N, S) by the odds that a detection is a track's own.
 
-    logits (tokens, N, S). With m the greatest logit of the others and S their sum of exp(ℓ_q − m), the odds are
-    exp(ℓ_p − m) / S.
+    logits (tokens, N, S). With m the greatest logit of the others and Σ their sum of exp(ℓ_q − m), the odds
+    are exp(ℓ_p − m) / Σ.
     """
     tokens, particles = logits.shape[:2]
     odds, others, terms = room.odds[:tokens], room.others[:tokens], room.terms[:tokens]
@@ -888,7 +930,7 @@ def _take_off_itself(query, first, places, time, logits):
 
 @_kernel
 def _open(gates, pointers, room):
-    """Turn gates (N, 2 pointers, S), logits of gates, then of shares, into how much a pointer moves a track."""
+    """Turn gates (N, 2 pointers, S), logits of gates, then of shares, into how far pointers move a track."""
     for n in range(len(gates)):
         shares = gates[n, pointers:]
         per_total = _weigh(shares, room)
@@ -958,8 +1000,9 @@ def _begin(tokens, kind, runs, x):
 def encode_geometric(parameters, constants, clock, runs, scenes, seen, keys, values, pointer_keys, room):
     """As encode_plain, by a geometric network.
 
-    clock (waves + 3, T): time and waves of the frames, as geometric.py has them in keys, then nothing. keys (layers,
-    T N, d / heads + 3, S): content, place, square. values: content, place. pointer_keys (T N, ·, S): as keys.
+    clock (waves + 3, T): time and waves of the frames, as geometric.py has them in keys, then zeros. keys
+    (layers, T N, d / heads + 3, S): content, place, square. values: content, place. pointer_keys (T N, ·, S):
+    as keys.
     """
     layers, tokens, width, _ = keys.shape
     frames, particles = scenes.shape[1:3]

@@ -21,9 +21,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mpt.transformer import compiled_attention, network
-from mpt.transformer.attention import Sight, attend_in_blocks
-from mpt.transformer.compiled_decoding import CompiledPlainDecoding, is_compilable
+from mpt.transformer import network
+from mpt.transformer.attention import Sight, attend_by_kernels, attend_in_blocks, suits_kernels
 from mpt.transformer.network import FeedForward, IncrementalDecoding, Linear, Network, normalise
 
 POSITION, DISPLACEMENT = "position", "displacement"
@@ -91,9 +90,9 @@ class _Attention(nn.Module):
 
     def _mixed(self, x, query, keys, values, seen: Sight | None) -> torch.Tensor:
         learns = seen is not None and torch.is_grad_enabled()
-        if learns and compiled_attention.suits(keys):
+        if learns and suits_kernels(keys):
             scale = (keys.shape[-1] // self.heads) ** -0.5
-            mixed = compiled_attention.attend(query, keys, values, self.heads, seen.runs, scale)
+            mixed = attend_by_kernels(query, keys, values, self.heads, seen, scale)
             return self.out(mixed.unflatten(0, x.shape[:2]))
         query, keys, values = (
             each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (query, keys, values)
@@ -195,12 +194,6 @@ class Transformer(Network):
     def decoding(self, shape: torch.Size) -> "_Decoding":
         """Return the state of tracking measurements of this shape (R, B, T, N, 2), frame by frame."""
         return _Decoding(self, shape)
-
-    def fastest_decoding(self, shape: torch.Size) -> IncrementalDecoding:
-        """As decoding, but for rounding; by compiled kernels where they serve."""
-        if not is_compilable(self, shape):
-            return self.decoding(shape)
-        return CompiledPlainDecoding(self, shape)
 
 
 class _Decoding(IncrementalDecoding):
