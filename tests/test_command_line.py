@@ -155,6 +155,35 @@ def test_a_start_that_is_no_time_is_not_reported(tmp_path, started):
     assert line.startswith("python ")
 
 
+JOB = """
+import atexit
+from command_line import run
+
+atexit.register(print, "at exit")
+run(lambda: print("done"))
+print("the interpreter goes on")
+"""
+
+
+@pytest.mark.parametrize("is_job", [True, False])
+def test_a_job_ends_after_its_main_function_and_what_is_to_be_done_at_exit(is_job):
+    variables = {**os.environ, "PYTHONPATH": str(SOURCES), **({"JOB_STARTED": "0"} if is_job else {})}
+    ended = subprocess.run(
+        [sys.executable, "-c", JOB], env=variables, capture_output=True, text=True, check=True
+    )
+    lines = [line for line in ended.stdout.splitlines() if not line.startswith(("python", "started"))]
+    assert lines == ["done", *([] if is_job else ["the interpreter goes on"]), "at exit"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
+def test_a_job_that_cannot_say_what_it_has_to_say_fails(tmp_path):
+    result = start(
+        "simulate.py", *SIMULATION, "--output", tmp_path / "d", before="exec >/dev/full;", JOB_STARTED="1"
+    )
+    assert result.returncode != 0
+    assert b"No space left on device" in result.stderr
+
+
 @pytest.mark.parametrize("before", ["exec <&-;", "exec >&-;", "exec 2>&-;", "exec <&- >&- 2>&-;"])
 def test_closed_standard_streams_do_not_matter(tmp_path, before):
     result = start("simulate.py", *SIMULATION, "--output", "d", before=before, cwd=tmp_path, JOB_STARTED="1")

@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 
 # Before torch is imported.
@@ -444,6 +443,26 @@ def decoding(quick: bool) -> Iterator[record.Finding]:
                 yield f"{name}: greatest difference to {way}", apart, None, None
 
 
+def short_sequences(quick: bool) -> Iterator[record.Finding]:
+    """Tracking sequences of eight frames by compiled kernels and by torch, in rounds; medians."""
+    sequences, frames = (300, 8) if quick else (3000, 8)
+    for network in NETWORKS:
+        scene = untrained_scene(network, frames, sequences, frames)
+        for way in (Network.track, track_by_torch):
+            way(*scene)
+        rounds = np.array(
+            [
+                [timed(way, *scene)[0] for way in (Network.track, track_by_torch)]
+                for _ in range(1 if quick else 5)
+            ]
+        )
+        kernels, torch_alone = np.median(rounds, axis=0)
+        yield f"{network}: {sequences} sequences of {frames} frames [s]", kernels, None, None
+        yield f"{network}: by torch alone [s]", torch_alone, None, None
+        faster = float(np.median(rounds[:, 1] / rounds[:, 0]))
+        yield f"{network}: times as fast as by torch alone", faster, None, None
+
+
 def track_by_torch(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
     """Track as network.track does, without compiled kernels."""
     return network.follow(measurements, initial, decoding=network.decoding(measurements.shape))
@@ -456,7 +475,6 @@ def decoding_otherwise(quick: bool) -> Iterator[record.Finding]:
     ways = {
         "in blocks of 50 sequences": follow_in_blocks,
         "recording versions of tensors": torch.no_grad()(inspect.unwrap(Network.follow)),
-        "all frames encoded at once": partial(Network.follow, frames_at_a_time=frames),
     }
     rounds = [
         [timed(way, *scene)[0] for way in (Network.follow, *ways.values())] for _ in range(1 if quick else 5)
@@ -527,6 +545,7 @@ ROWS = {
         epoch,
         replicates_together,
         decoding,
+        short_sequences,
         decoding_otherwise,
         lookback,
     )
