@@ -89,8 +89,11 @@ def decide(
     total = np.empty(P**lookback)
     least = np.empty(P)
     latest, margins = _scratch(windows, detection, margin)
+    # The same as rows.
+    flat_states, flat_extended = states.reshape(2, states.size // 2), extended.reshape(extended.size)
     for b in range(B):
         state, following = states[0], states[1]
+        flat, flat_following = flat_states[0], flat_states[1]
         for i in range(N):
             state[i, 0, 0] = initial[b, i, 0]
             state[i, 1, 0] = initial[b, i, 1]
@@ -100,7 +103,7 @@ def decide(
         # Of the undecided frames. Literals would have all that follows compiled once more.
         histories, hypotheses = np.int64(1), np.int64(1)
         for t in range(1, T):
-            extend(b, t, tracks, histories, measurements, precision, state, extended)
+            _extend(b, t, tracks, histories, measurements, precision, flat, flat_extended)
             if len(kept):
                 forbid(kept[b, t], histories, extended)
             _add_tracks(tracks, hypotheses, digit, history, extended, total)
@@ -117,23 +120,25 @@ def decide(
             if lookback == 1:
                 _update_decided(b, t, tracks, digit[oldest], measurements, gain, state, extended, following)
             else:
-                advance(
+                step = N if t >= lookback else 1
+                _update(
                     b,
                     t,
                     tracks,
-                    lookback,
-                    histories,
+                    step,
                     digit[oldest],
+                    histories // step,
                     measurements,
                     gain,
-                    state,
-                    extended,
-                    following,
+                    flat,
+                    flat_extended,
+                    flat_following,
                 )
             if t < lookback:
                 histories *= N
                 hypotheses *= P
             state, following = following, state
+            flat, flat_following = flat_following, flat
 
 
 @compiled
@@ -147,21 +152,33 @@ def _factorial(tracks):
 @compiled
 def extend(b, t, tracks, histories, measurements, precision, state, extended):
     """Predict the state of every history and add the distance of every detection to its cost."""
+    flat, costs = state.reshape(state.size), extended.reshape(extended.size)
+    _extend(b, t, tracks, histories, measurements, precision, flat, costs)
+
+
+@compiled
+def _extend(b, t, tracks, histories, measurements, precision, states, costs):
+    """Do as `extend`, the arrays flat."""
     N = len(tracks)
     weight = precision[t]
+    # Whole arrays by unsigned offsets: whether they overlap is then asked once, not before every loop.
+    room, costs_room = np.uintp(len(states) // (5 * N)), np.uintp(len(costs) // (N * N))
+    count = np.uintp(histories)
     for i in range(N):
-        for h in range(histories):
-            state[i, 0, h] += state[i, 2, h]
-            state[i, 1, h] += state[i, 3, h]
-        across, along, so_far = state[i, 0], state[i, 1], state[i, 4]
+        x_at = np.uintp(5 * i) * room
+        y_at, dx_at, dy_at = x_at + room, x_at + np.uintp(2) * room, x_at + np.uintp(3) * room
+        cost_at = x_at + np.uintp(4) * room
+        for h in range(count):
+            states[x_at + h] += states[dx_at + h]
+            states[y_at + h] += states[dy_at + h]
         for d in range(N):
             j = i + d if i + d < N else i + d - N
             measured_x, measured_y = measurements[b, t, j, 0], measurements[b, t, j, 1]
-            costs = extended[i, d]
-            for h in range(histories):
-                x = measured_x - across[h]
-                y = measured_y - along[h]
-                costs[h] = so_far[h] + (x * x + y * y) * weight
+            at = np.uintp(i * N + d) * costs_room
+            for h in range(count):
+                x = measured_x - states[x_at + h]
+                y = measured_y - states[y_at + h]
+                costs[at + h] = states[cost_at + h] + (x * x + y * y) * weight
 
 
 @compiled
@@ -205,28 +222,44 @@ def advance(b, t, tracks, lookback, histories, decided, measurements, gain, stat
     N = len(tracks)
     if lookback == 1:
         _update_decided(b, t, tracks, decided, measurements, gain, state, extended, following)
-    elif t < lookback:
-        _update(b, t, tracks, 1, decided, histories, measurements, gain, state, extended, following)
     else:
-        kept = histories // N
-        _update(b, t, tracks, N, decided, kept, measurements, gain, state, extended, following)
+        step = N if t >= lookback else 1
+        flat, costs = state.reshape(state.size), extended.reshape(extended.size)
+        children = following.reshape(following.size)
+        parents = histories // step
+        _update(b, t, tracks, step, decided, parents, measurements, gain, flat, costs, children)
 
 
 @compiled
-def _update(b, t, tracks, stride, decided, parents, measurements, gain, state, extended, following):
+def _update(b, t, tracks, stride, decided, parents, measurements, gain, states, costs, children):
     """Update by every detection the histories from number decided[i] on, in steps of `stride`."""
     N = len(tracks)
     gain_position, gain_velocity = gain[t, 0], gain[t, 1]
+    room, costs_room = np.uintp(len(states) // (5 * N)), np.uintp(len(costs) // (N * N))
+    count, step = np.uintp(parents), np.uintp(stride)
     for i in range(N):
+        x_at = np.uintp(5 * i) * room
+        y_at, dx_at, dy_at = x_at + room, x_at + np.uintp(2) * room, x_at + np.uintp(3) * room
+        cost_at = x_at + np.uintp(4) * room
+        first = np.uintp(decided[i])
         for d in range(N):
             j = i + d if i + d < N else i + d - N
             x, y = measurements[b, t, j, 0], measurements[b, t, j, 1]
-            first, step, born = np.uintp(decided[i]), np.uintp(stride), np.uintp(d * parents)
-            for h in range(np.uintp(parents)):
-                # Unsigned, for of a number that might be negative Numba asks whether it counts from the end.
+            born = np.uintp(d) * count
+            at = np.uintp(i * N + d) * costs_room
+            # Few enough rows in a loop that the compiler asks whether they overlap, and so uses vectors.
+            for h in range(count):
                 parent, child = first + h * step, born + h
-                _update_history(i, parent, x, y, gain_position, gain_velocity, state, child, following)
-                following[i, 4, child] = extended[i, d, parent]
+                innovation = x - states[x_at + parent]
+                children[x_at + child] = states[x_at + parent] + gain_position * innovation
+                children[dx_at + child] = states[dx_at + parent] + gain_velocity * innovation
+            for h in range(count):
+                parent, child = first + h * step, born + h
+                innovation = y - states[y_at + parent]
+                children[y_at + child] = states[y_at + parent] + gain_position * innovation
+                children[dy_at + child] = states[dy_at + parent] + gain_velocity * innovation
+            for h in range(count):
+                children[cost_at + born + h] = costs[at + first + h * step]
 
 
 @compiled

@@ -16,7 +16,7 @@ import numpy as np
 
 from mpt.errors import InputError
 from mpt.kalman import Model, filter_states, smooth_positions
-from mpt.trackers import assignment, enumeration, limits, sparse
+from mpt.trackers import enumeration, limits, sparse
 from mpt.trackers.limits import SOLVERS
 
 __all__ = [
@@ -215,6 +215,9 @@ def holds_every_history(particles: int, lookback: int) -> bool:
 def _solver(solver: str, particles: int, lookback: int, weights: tuple, node_limit: int) -> Callable:
     """Return solve(measurements, initial, detection, margin, cost, windows, gap, kept)."""
     if solver == "assignment":
+        # Here, for it imports scipy.optimize: a quarter of a second that enumeration can do without.
+        from mpt.trackers import assignment
+
         few = holds_every_history(particles, lookback)
         capacity = limits.LARGEST_ASSIGNMENT // (lookback + 2)
 
