@@ -467,6 +467,11 @@ def test_what_is_said_of_speed_was_measured():
         f"| geometric | {decoded('geometric', 'past')}",
         f"| plain, which sees the whole sequence | {decoded('plain', 'whole')}",
         f"| plain, which sees the past | {decoded('plain', 'past')}",
+        *(
+            f"| {name} | {found[f'{name}: by torch alone [s]']:.2f}"
+            f" | {found[f'{name}: 3000 sequences of 8 frames [s]']:.3f} |"
+            for name in ("geometric", "plain")
+        ),
         f"| all in one process | {together:.2f} |",
         f"| forks of one process that has imported | {forked:.2f} |",
         f"{100 * mht['N = 2, K = 8: operations a second / peak']:.0f} % of the machine's peak",
