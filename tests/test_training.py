@@ -131,6 +131,7 @@ class ScriptedDecoding:
 
     def __init__(self, shape):
         type(self).inputs = {}
+        self.frames_at_a_time = shape[2]
 
     def observe(self, measurements):
         type(self).measurements = measurements
