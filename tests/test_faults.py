@@ -143,7 +143,8 @@ def test_ten_kills_at_random_moments_leave_no_trace(undisturbed, tmp_path):
                 shutil.rmtree((directory / MODEL).parent, ignore_errors=True)
                 shutil.rmtree(directory / "results/tracks", ignore_errors=True)
                 continue
-            time.sleep(moments.uniform(0, 2))
+            # A job with a network takes about a second.
+            time.sleep(moments.uniform(0, 1))
             victim = process if victims[-1] == "snakemake" else job
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()
