@@ -110,6 +110,7 @@ def run(main: Callable[[], None]) -> None:
 
 def _leave() -> None:
     """End the process, but do not take the interpreter apart: with torch in it that takes 0.4 s."""
+    # What is registered for the exit is done all the same. No public function does that.
     atexit._run_exitfuncs()
     try:
         for stream in (sys.stdout, sys.stderr):
