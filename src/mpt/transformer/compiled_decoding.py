@@ -33,10 +33,6 @@ class _CompiledDecoding:
     The network's parameters are those when it was made.
     """
 
-    def __init__(self, network: Network, shape: torch.Size):
-        """As IncrementalDecoding."""
-        raise NotImplementedError
-
     def _reserve(self, network: Network, shape: torch.Size, *widths: int) -> None:
         """Reserve room for measurements (R, B, T, N, 2).
 
@@ -218,7 +214,7 @@ class CompiledGeometricDecoding(_CompiledDecoding):
         )
 
 
-_KINDS: dict[type[Network], type[_CompiledDecoding]] = {
+_KINDS: dict[type[Network], Callable[[Network, torch.Size], _CompiledDecoding]] = {
     plain.Transformer: CompiledPlainDecoding,
     geometric.Transformer: CompiledGeometricDecoding,
 }
