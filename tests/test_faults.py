@@ -257,7 +257,10 @@ def test_a_second_snakemake_is_told_that_the_first_is_there(tmp_path):
     directory = checkout(tmp_path / "twice")
     with started(directory, MODEL) as first:
         assert wait_for(first, "src/simulate.py")
+        # It would otherwise be done, or take its locks away, while the second looks for them.
+        first.suspend()
         second = run(directory, MODEL)
+        first.resume()
         assert first.wait() == 0
     assert second.returncode == 1
     assert "make sure that no other Snakemake process is trying to create the same files" in output(second)
