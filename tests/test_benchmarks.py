@@ -117,6 +117,18 @@ def test_all_ways_to_decode_in_the_transformer_benchmark_track_alike(measured):
     assert (apart < 1e-3).all()
 
 
+def test_the_benchmark_against_before_divides_what_both_took(measured):
+    _, table = measured("before")
+    value = table.set_index("quantity").value
+    quantities = value.index[value.index.str.endswith(": now / before")].str.removesuffix(" / before")
+    assert len(quantities) == 8
+    for quantity in quantities:
+        now, before = value[f"{quantity} [s]"], value[f"{quantity.removesuffix('now')}before [s]"]
+        assert value[f"{quantity} / before"] == pytest.approx(now / before, rel=0.01)
+    bars = table[table.bar.notna()].set_index("quantity").bar
+    assert dict(bars) == {f"{network}: an epoch: now / before": 0.5 for network in ("plain", "geometric")}
+
+
 def test_the_scaling_benchmark_finds_something_of_everything(measured):
     _, table = measured("scaling")
     assert (table.value > 0).all()

@@ -71,13 +71,13 @@ class Scores:
 class Bench:
     """A scratch directory, the scripts, and how large everything is."""
 
-    def __init__(self, directory: Path, quick: bool):
-        """Say where files go, and whether training and test are only to show that they run."""
-        self.directory, self.quick = directory, quick
+    def __init__(self, directory: Path, quick: bool, checkout: Path = record.ROOT):
+        """Say where files go, whether all is only to show that it runs, and where the scripts are."""
+        self.directory, self.quick, self.checkout = directory, quick, checkout
 
     def run(self, script: str, **settings) -> float:
         """Run a script with settings as its flags; returns the processor seconds that it took."""
-        command = [sys.executable, str(record.ROOT / script), *shlex.split(flags(settings))]
+        command = [sys.executable, str(self.checkout / script), *shlex.split(flags(settings))]
         print(shlex.join(command[1:]), flush=True)
         before = children_seconds()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
