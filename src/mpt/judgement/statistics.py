@@ -19,9 +19,11 @@ SKEWED_FROM trainings on, the quantiles of the part of the replicates are theref
 enough is for `trainings` to say.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -245,8 +247,8 @@ def resampled_means(scores: Sequence[np.ndarray], resamples: int, seed: int) -> 
     """
     scores = [np.asarray(s, float) for s in scores]
     sequences = _count_sequences(scores)
-    generator = np.random.default_rng(seed)
-    sequence_weights = generator.multinomial(sequences, np.full(sequences, 1 / sequences), size=resamples)
+    sequence_weights, generator = _resampled_sequences(sequences, resamples, seed)
+    generator = copy.deepcopy(generator)
     means = np.empty((resamples, len(scores)))
     for k, s in enumerate(scores):
         drawn = max(1, len(s) - 1)
@@ -254,3 +256,14 @@ def resampled_means(scores: Sequence[np.ndarray], resamples: int, seed: int) -> 
         by_replicate = sequence_weights @ s.T / sequences
         means[:, k] = np.sum(replicate_weights * by_replicate, axis=1) / drawn
     return means
+
+
+# Claims about one figure, and their controls, are all judged on the same sequences; these draws take longer
+# than all else that is resampled.
+@lru_cache(maxsize=1)
+def _resampled_sequences(sequences: int, resamples: int, seed: int) -> tuple[np.ndarray, np.random.Generator]:
+    """Return how often each sequence is drawn (resamples, sequences), and the generator after that."""
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(sequences, np.full(sequences, 1 / sequences), size=resamples)
+    # As floating-point numbers, so that BLAS multiplies them.
+    return weights.astype(float), generator
