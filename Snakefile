@@ -69,6 +69,12 @@ rule peers:
     localrule: True
 
 
+rule recordings:
+    input:
+        recordings_files,
+    localrule: True
+
+
 rule beyond:
     input:
         beyond_files,

@@ -49,7 +49,7 @@ def found(reference: Path) -> str:
         parts.append("The reference run is older than the plain network, which it could not judge.")
     if (reference / ANIMATION).exists():
         path = (reference / ANIMATION).relative_to(ROOT).as_posix()
-        parts.append(f"![One sequence as each tracker sees it; a cross is a swap]({path})")
+        parts.append(f"![One sequence as each tracker sees it; crosses are where two tracks swap]({path})")
     return "\n\n".join(parts)
 
 

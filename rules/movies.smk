@@ -60,6 +60,18 @@ def movie_tracking_flags(wildcards) -> str:
     return supervised_flags(tracker.method, tracker.told | {"margin": margin})
 
 
+def movie_files() -> list[str]:
+    drawn = [f"results/recordings/{picture}.{format}" for picture in MOVIES for format in ("png", "pdf")]
+    return drawn + [f"results/recordings/{exported}.csv" for exported in EXPORTED]
+
+
+def recordings_files(wildcards) -> list[str]:
+    """Return the pictures of recordings, and the tracks in them."""
+    if not MOVIES:
+        refuse(["figures: recordings: no picture is asked for"])
+    return movie_files()
+
+
 def export_inputs(wildcards) -> dict:
     tracker = EXPORTED[wildcards.exported]
     return movie_tracks(tracker) | {"measurements": movie_tables(tracker)["measurements"]}

@@ -51,8 +51,7 @@ def picture_files() -> list[str]:
         joint
         + shown
         + [f"results/closeness/{picture}.{format}" for picture in CLOSENESS for format in FORMATS]
-        + [f"results/recordings/{picture}.{format}" for picture in MOVIES for format in ("png", "pdf")]
-        + [f"results/recordings/{exported}.csv" for exported in EXPORTED]
+        + movie_files()
     )
 
 

@@ -82,6 +82,12 @@ def tabulate_scores(
         trackers = sorted(tracker for dataset, tracker in wanted if dataset == path.stem)
         for tracker, _, found in read_tracker_scores(path, trackers, names):
             found_on[path.stem, tracker] = found
+    for (dataset, tracker), found in found_on.items():
+        if found[names[0]].shape[1] < 2:
+            raise InputError(
+                f"{dataset}: {tracker} was scored on one experiment, and an interval needs two: of a "
+                "recording, take fewer frames for each (recordings: frames)"
+            )
     missing = sorted(f"{tracker} on {dataset}" for dataset, tracker in wanted - found_on.keys())
     if missing:
         raise InputError(f"no table of scores has {', '.join(missing)}")

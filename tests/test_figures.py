@@ -189,6 +189,12 @@ def test_a_curve_through_scores_that_are_not_there_is_refused(refusal, scores, t
     assert words in refuse(refusal, scores("one", tracker=[0.1, 0.2]), curves, tmp_path)
 
 
+def test_one_experiment_without_an_interval_is_refused(refusal, scores, tmp_path):
+    path = scores("recording_movie", tracker=[0.1])
+    line = refuse(refusal, path, [curve("A", (1, "recording_movie", "tracker"))], tmp_path)
+    assert "recording_movie: tracker was scored on one experiment, and an interval needs two" in line
+
+
 def refuse(refusal, path, curves, tmp_path) -> str:
     return refusal(
         "tabulate_scores.py", "--scores", path, "--curves", json.dumps(curves), "--columns", "jaccard",

@@ -53,7 +53,7 @@ def test_a_recording_without_truth_is_tracked_exported_and_drawn(directory):
     trackers = ("mht_K1_r1", "mht_K3_r1", "bayes")
     targets = [f"results/recordings/seen_{name}.csv" for name in trackers]
     targets += [f"results/recordings/seen.{suffix}" for suffix in ("png", "pdf")]
-    result = snakemake(directory, "--cores", 1, *targets, configs=[overlay])
+    result = snakemake(directory, "--cores", 1, "recordings", configs=[overlay])
     assert result.returncode == 0, result.stderr
     assert all((directory / target).stat().st_size for target in targets)
     assert not list((directory / "results").rglob("truth.parquet"))
@@ -75,6 +75,12 @@ def test_a_recording_without_truth_is_tracked_exported_and_drawn(directory):
         # Which detections there are, whoever owns them, is what came in.
         order = ["frame", "x", "y"]
         np.testing.assert_allclose(exported.sort_values(order)[order], movie.sort_values(order)[order])
+
+
+def test_without_a_picture_there_is_nothing_to_make_of_recordings(tmp_path):
+    refused = snakemake(tmp_path, "--dry-run", "recordings", configs=[])
+    assert refused.returncode == 1
+    assert "figures: recordings: no picture is asked for" in refused.stdout + refused.stderr
 
 
 def test_links_have_the_colours_of_their_margins():

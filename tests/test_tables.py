@@ -259,7 +259,7 @@ def test_a_frame_with_a_detection_too_few_or_too_many_is_refused(dataset):
     shutil.copy(path, directory / "original.parquet")
     # Row 15 is experiment 1, frame 1, detection 1.
     edit(path, lambda table: table.take([*range(15), *range(16, 48)]))
-    with pytest.raises(InputError, match=r"experiment 1, frame 1: detection 1 is missing \(1 of 2\)"):
+    with pytest.raises(InputError, match=r"experiment 1, frame 1: detection 1 is missing \(1 of 2 are"):
         read_all("measurements", directory)
     shutil.copy(directory / "original.parquet", path)
 

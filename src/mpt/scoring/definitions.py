@@ -51,7 +51,7 @@ SCORES: dict[str, Score] = {
     "identity_position_error": Score(
         "RMS distance to the own particle", "identity position error", -1, "length", spans_decades=True
     ),
-    "own_particle": Score("Fraction of frames on the own particle", "own particle", 1, high=1.0),
+    "own_particle": Score("Fraction of frames on its own particle", "own particle", 1, high=1.0),
     "idf1": Score("Identity score IDF1", "IDF1", 1, high=1.0),
 }
 

@@ -302,7 +302,8 @@ def _check_grid(reader: TableReader, columns: dict[str, np.ndarray], frames: int
                 raise InputError(f"{at}: {name} {outside[0]} is not in 0…{particles - 1}")
             missing = np.setdiff1d(np.arange(particles), found)
             if len(missing):
-                raise InputError(f"{at}: {name} {missing[0]} is missing ({len(found)} of {particles})")
+                there = f"{len(found)} of {particles} are there"
+                raise InputError(f"{at}: {name} {missing[0]} is missing ({there})")
 
 
 def check_same_experiments(
