@@ -91,7 +91,7 @@ def test_the_change_makes_what_the_readme_says(finished, mine):
 
 def test_the_readme_is_short_and_its_verdicts_are_those_of_the_reference_run():
     assert len(TEXT.splitlines()) <= 120
-    assert run([sys.executable, "docs/fill_readme.py", "--check"]).returncode == 0
+    assert run([sys.executable, "docs/fill_verdicts.py", "--check"]).returncode == 0
 
 
 def test_the_numbers_of_the_readme_are_those_of_the_reference_run():
@@ -102,7 +102,7 @@ def test_the_numbers_of_the_readme_are_those_of_the_reference_run():
     config = yaml.safe_load((REFERENCE / "config.yaml").read_text(encoding="utf-8"))
     assert config["claims"]["9a"]["margin"] == float(re.search(r"within (\d+) % of the MHT", TEXT)[1]) / 100
     lookbacks = [config["studies"][f"figure_2{part}"]["trackers"][1]["lookback"] for part in "bc"]
-    assert f"(K = {lookbacks[0]}; K = {lookbacks[1]})" in TEXT
+    assert f"K = {lookbacks[0]} and K = {lookbacks[1]}" in TEXT
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_the_numbers_of_the_readme_are_those_of_the_reference_run():
 )
 def test_the_table_knows_the_networks_of_a_run(claims, expected):
     sys.path.insert(0, str(PROJECT / "docs"))
-    import fill_readme
+    import fill_verdicts
 
     said = {"1a": "supported", "1a_geometric": "contradicted"}
     verdicts = {(claim, score): said[claim] for claim in claims for score in ("jaccard", "position_error")}
-    line = fill_readme.table(verdicts, *fill_readme.suffixes(claims)).splitlines()[2]
+    line = fill_verdicts.table(verdicts, *fill_verdicts.suffixes(claims)).splitlines()[2]
     assert [cell.strip() for cell in line.split("|")[2:6]] == expected
 
 

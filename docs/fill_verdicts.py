@@ -1,6 +1,7 @@
-"""Write into README.md what the reference run found: the table of verdicts, and the sequence that moves.
+"""Write into README.md and docs/index.md what the reference run found: the table of verdicts.
 
-`python docs/fill_readme.py --check` writes nothing and exits with 1 if README.md says something else.
+README.md has the sequence that moves, too. `python docs/fill_verdicts.py --check` writes nothing and exits
+with 1 if a page says something else.
 """
 
 import argparse
@@ -16,11 +17,11 @@ from generated_part import filled  # noqa: E402
 
 from planning.last_screen import MARKS  # noqa: E402
 
-PART = "<!-- verdicts: python docs/fill_readme.py -->", "<!-- end of verdicts -->"
+PART = "<!-- verdicts: python docs/fill_verdicts.py -->", "<!-- end of verdicts -->"
 # The paper's conclusions, each by the claims that it consists of; None: of operations.
 CONCLUSIONS = {
     "Noise known, long sequences: the transformer beats the MHT": ["1a"],
-    "Wrong noise: the transformer still beats the MHT (K = 1; K = 8)": ["2c", "3c"],
+    "Wrong noise, K = 1 and K = 8: the transformer still beats the MHT": ["2c", "3c"],
     "Short sequences: the MHT beats the transformer, whatever it is trained on": ["4c", "5b"],
     "The MHT gets worse with length": ["8a"],
     "The transformer gets better with length": ["8c", "8e"],
@@ -35,8 +36,8 @@ NOT_JUDGED = "–"
 ANIMATION = "sequences/tracks.gif"
 
 
-def found(reference: Path) -> str:
-    """Return as Markdown what the reference run found; a verdict that is not there is a dash."""
+def verdicts_of(reference: Path) -> str:
+    """Return as Markdown the verdicts of the reference run; one that is not there is a dash."""
     with (reference / "claims.csv").open(newline="", encoding="utf-8") as file:
         verdicts = {(row["claim"], row["score"]): row["verdict"] for row in csv.DictReader(file)}
     plain, geometric = suffixes(claim for claim, _ in verdicts)
@@ -47,10 +48,15 @@ def found(reference: Path) -> str:
     ]
     if not any(claim.endswith(plain) for claim, _ in verdicts):
         parts.append("The reference run is older than the plain network, which it could not judge.")
-    if (reference / ANIMATION).exists():
-        path = (reference / ANIMATION).relative_to(ROOT).as_posix()
-        parts.append(f"![One sequence as each tracker sees it; crosses are where two tracks swap]({path})")
     return "\n\n".join(parts)
+
+
+def animation_of(reference: Path) -> str:
+    """Return as Markdown the sequence that moves, if the reference run has one."""
+    if not (reference / ANIMATION).exists():
+        return ""
+    path = (reference / ANIMATION).relative_to(ROOT).as_posix()
+    return f"\n\n![One sequence as each tracker sees it; crosses are where two tracks swap]({path})"
 
 
 def suffixes(claims: Iterable[str]) -> tuple[str, str]:
@@ -73,7 +79,7 @@ def table(verdicts: dict[tuple[str, str], str], plain: str, geometric: str) -> s
             for suffix in (plain, geometric)
             for score in SCORES
         ]
-        lines.append(f"| {words} | {' | '.join(cells)} |")
+        lines.append(f"| {words} ({', '.join(names)}) | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -87,15 +93,18 @@ def _mark(verdicts: dict, name: str, suffix: str, score: str) -> str:
 
 
 def main() -> None:
-    """Fill or check the table."""
+    """Fill or check the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if it would change")
     arguments = parser.parse_args()
-    readme = ROOT / "README.md"
-    new = filled(readme, PART, found(ROOT / "results/reference"))
+    reference = ROOT / "results/reference"
+    verdicts = verdicts_of(reference)
+    pages = {ROOT / "README.md": verdicts + animation_of(reference), ROOT / "docs/index.md": verdicts}
+    new = {page: filled(page, PART, part) for page, part in pages.items()}
     if arguments.check:
-        sys.exit(new != readme.read_text(encoding="utf-8"))
-    readme.write_text(new, encoding="utf-8")
+        sys.exit(any(text != page.read_text(encoding="utf-8") for page, text in new.items()))
+    for page, text in new.items():
+        page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
