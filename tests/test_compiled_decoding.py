@@ -8,7 +8,8 @@ import torch
 from scipy.special import erf, softmax
 
 from mpt.transformer import network_kernels
-from mpt.transformer.compiled_decoding import compiled_decoding
+from mpt.transformer.compiled_decoding import _CompiledDecoding, compiled_decoding
+from mpt.transformer.network import PAST, WHOLE
 from mpt.transformer.network_kernels import SEQUENCES
 from mpt.transformer.networks import GEOMETRIC, PLAIN
 from networks import FRAMES, architecture, make_scene, scattered
@@ -149,6 +150,28 @@ def test_kernels_serve_where_there_is_much_to_track():
     few, many = (torch.Size([1, sequences, FRAMES, 2, 2]) for sequences in (10, 1000))
     assert type(network.fastest_decoding(few)) is type(network.decoding(few))
     assert type(network.fastest_decoding(many)) is type(compiled_decoding(network, many))
+
+
+@pytest.mark.parametrize(
+    ("network", "sees", "shape", "by_kernels"),
+    [
+        # A block of 64 is full, nearly half full, or has one sequence: as long as the longest movies.
+        (PLAIN, WHOLE, (1, 64, 150, 2), True),
+        (PLAIN, WHOLE, (5, 6, 150, 2), False),
+        (PLAIN, WHOLE, (1, 1, 1000, 3), False),
+        (PLAIN, PAST, (5, 6, 150, 2), True),
+        (PLAIN, PAST, (5, 1, 2000, 2), False),
+        (GEOMETRIC, PAST, (5, 6, 150, 2), True),
+        (GEOMETRIC, PAST, (1, 64, 75, 8), True),
+        (GEOMETRIC, PAST, (1, 10, 500, 8), False),
+    ],
+)
+def test_what_takes_longer_by_kernels_is_tracked_by_torch(network, sees, shape, by_kernels):
+    replicates, _, frames, particles = shape
+    size = architecture(network, particles, frames, 8, encoder_sees=sees, frames=frames)
+    scene = torch.Size([*shape, 2])
+    found = scattered(size, replicates).fastest_decoding(scene)
+    assert isinstance(found, _CompiledDecoding) == by_kernels
 
 
 def test_trackers_take_whole_blocks_at_a_time():

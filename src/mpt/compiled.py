@@ -29,7 +29,9 @@ def compiled(
     where the cache is damaged or its disk is full. The cache of a function does not see a change in another
     module's: kernels call only what is in their own module.
 
-    fastmath: how arithmetic may be rewritten, in LLVM's words; not at all by default. error_model: whether a
+    fastmath: how arithmetic may be rewritten, in LLVM's words; not at all by default. It is rewritten
+    otherwise in a kernel by itself than in one that calls it, and what was in the cache decides which of the
+    two runs: so such a kernel may be called only where it is inlined. error_model: whether a
     division by zero raises an error, as in `python`, or gives ±∞ or NaN, as in `numpy`: that runs in vectors.
     forceinline: whether what calls this kernel gets a copy of its own, made for the constants that it passes.
     """

@@ -7,6 +7,8 @@ Keys and values are copied so that those of consecutive tokens lie side by side,
 `first` to `last` of the kernels are whole vectors, and all widths are filled up with zeros to fours.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -31,7 +33,9 @@ _FIRST_INTEGER, _LAST_INTEGER = np.int32(-(2**31)), np.int32(2**31 - 1)
 # Unsigned, so that no index counts from the end.
 _0, _1, _2, _3, _4 = (np.uint64(number) for number in range(5))
 
-_fast = compiled(fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+# Sums in any order, so that they run in vectors.
+_fast = partial(compiled, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+_inlined = _fast(forceinline=True)
 
 
 def attend(queries, keys, values, heads: int, runs: np.ndarray, scale: float) -> torch.Tensor:
@@ -87,7 +91,7 @@ def _room(keys: torch.Tensor, values: torch.Tensor, groups: int, copies: int) ->
     return keys.new_empty(copies * (rows + 1) * _TOGETHER, length).numpy()
 
 
-@_fast
+@_inlined
 def _multiply(a, b, out, first, last):
     """Set out (4, K) to a (4, n) times b (n, K), of the keys `first` to `last`."""
     for c in range(_0, np.uint64(a.shape[1]), _4):
@@ -111,7 +115,7 @@ def _multiply(a, b, out, first, last):
                 out[3, j] += a_30 * x_0 + a_31 * x_1 + a_32 * x_2 + a_33 * x_3
 
 
-@_fast
+@_inlined
 def _contract(a, b, out, first, last):
     """Set out (4, n) to a (4, K) times b (n, K) transposed."""
     for c in range(_0, np.uint64(b.shape[0]), _4):
@@ -143,7 +147,7 @@ def _contract(a, b, out, first, last):
 
 
 # Rows are taken one by one: so Numba sees that what is added to does not overlap.
-@_fast
+@_inlined
 def _accumulate(a, b, out, first, last):
     """Add b (4, n) transposed times a (4, K) to out (n, K)."""
     a_0, a_1, a_2, a_3 = a[0, first:last], a[1, first:last], a[2, first:last], a[3, first:last]
@@ -162,7 +166,7 @@ def _accumulate(a, b, out, first, last):
             out_3[j] += b_03 * y_0 + b_13 * y_1 + b_23 * y_2 + b_33 * y_3
 
 
-@_fast
+@_inlined
 def _exponentiate(x, less, totals, first, last):
     """Set x (4, K) to e^(x − less), and totals (4,) to its sums; less (4,) is no less than x, or hardly."""
     for r in range(_TOGETHER):
@@ -186,7 +190,7 @@ def _exponentiate(x, less, totals, first, last):
         totals[r] = total
 
 
-@_fast
+@_inlined
 def _weigh(weights, less, x, first, last):
     """Set x (4, K) to (x − less) times the weights (4, K); less (4,)."""
     for r in range(_TOGETHER):
@@ -195,7 +199,7 @@ def _weigh(weights, less, x, first, last):
             x[r, j] = (x[r, j] - much) * weights[r, j]
 
 
-@_fast
+@_inlined
 def _hide(x, runs, begin, end, first, last):
     """Set the logits x (4, K) of tokens begin … end − 1 to −∞ outside their runs."""
     for r in range(end - begin):
@@ -205,14 +209,14 @@ def _hide(x, runs, begin, end, first, last):
             x[r, j] = -np.inf
 
 
-@_fast
+@_inlined
 def _in_order(bits):
     """Return numbers, given as their bits, as integers in the same order, and these as those."""
     # As integers, numbers less than 0 are in the order of their magnitudes.
     return np.int32(bits ^ np.int32(np.int32(bits >> 31) & _LAST_INTEGER))
 
 
-@_fast
+@_inlined
 def _greatest(bits, out, first, last):
     """Set out (4,) to the greatest of each row of (4, K); all numbers are given as their bits."""
     # There are vector instructions for the greatest integer.
@@ -225,7 +229,7 @@ def _greatest(bits, out, first, last):
     out[0], out[1], out[2], out[3] = _in_order(top_0), _in_order(top_1), _in_order(top_2), _in_order(top_3)
 
 
-@_fast
+@_inlined
 def _transpose(x, column, width, scale, out):
     """Copy `width` columns of x (K, ·) from `column` on, times scale, to out's first rows; the rest is 0."""
     for c in range(width):
@@ -236,7 +240,7 @@ def _transpose(x, column, width, scale, out):
     out[width:] = _ZERO
 
 
-@_fast
+@_inlined
 def _transpose_back(x, column, width, scale, out):
     """Copy x, times scale, to where _transpose takes it from."""
     for j in range(out.shape[0]):
@@ -244,7 +248,7 @@ def _transpose_back(x, column, width, scale, out):
             out[j, column + c] = x[c, j] * scale
 
 
-@_fast
+@_inlined
 def _take(x, begin, end, column, width, out):
     """Copy `width` columns of x (L, ·) from `column` on, rows begin … end − 1, to the first of out."""
     for r in range(end - begin):
@@ -252,7 +256,7 @@ def _take(x, begin, end, column, width, out):
             out[r, c] = x[begin + r, column + c]
 
 
-@_fast
+@_fast()
 def _mix(queries, keys, values, groups, scale, runs, room, mixed, greatest, totals):
     """Set mixed (S, L, heads · n), the greatest logits (S, L, heads) and the totals of exponentials.
 
@@ -290,7 +294,7 @@ def _mix(queries, keys, values, groups, scale, runs, room, mixed, greatest, tota
                         mixed_rows[begin + r, head * n + c] = found[r, c] * share
 
 
-@_fast
+@_fast()
 def _mix_back(
     queries, keys, values, logarithms, slope, means, groups, scale, runs, room, of_queries, of_keys, of_values
 ):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from mpt.transformer import geometric, plain
-from mpt.transformer.network import WHOLE, Linear, Network
+from mpt.transformer.network import PAST, WHOLE, Linear, Network
 from mpt.transformer.network_kernels import (
     SEQUENCES,
     GeometricConstants,
@@ -25,6 +25,14 @@ from mpt.transformer.network_kernels import (
 
 # For each track the kernels sum over all others, which torch does not where tracks are many.
 _MOST_TRACKS = 8
+# Pairs of a track and a detection that it sees, in a frame. Of more, torch is as fast: it takes less time for
+# each and more for each frame, and a block takes as long whether or not it is full.
+_MOST_PAIRS = {
+    (plain.Transformer, WHOLE): 1_200,
+    (plain.Transformer, PAST): 2_400,
+    (geometric.Transformer, WHOLE): 9_000,
+    (geometric.Transformer, PAST): 9_000,
+}
 
 
 class _CompiledDecoding:
@@ -231,6 +239,19 @@ def compiled_decoding(network: Network, shape: torch.Size) -> _CompiledDecoding 
     if kind is None or not (single and on_processor) or shape[3] > _MOST_TRACKS:
         return None
     return kind(network, shape)
+
+
+def faster_decoding(network: Network, shape: torch.Size) -> _CompiledDecoding | None:
+    """As compiled_decoding; nothing where torch takes less time, too."""
+    size = network.architecture
+    replicates, sequences, frames, particles = shape[:4]
+    lookback = size.encoder_lookback
+    seen = min(frames, 2 * lookback - 1 if size.encoder_sees == WHOLE else lookback)
+    places = len(_blocks(replicates, sequences)) * SEQUENCES
+    pairs = particles**2 * seen * places / (replicates * sequences)
+    if pairs > _MOST_PAIRS.get((type(network), size.encoder_sees), 0):
+        return None
+    return compiled_decoding(network, shape)
 
 
 class _Block(NamedTuple):

@@ -193,9 +193,9 @@ class Network(nn.Module):
         if math.prod(shape[:4]) < _FEWEST_DETECTIONS:
             return self.decoding(shape)
         # It imports the networks, and Numba, which takes half a second with its kernels.
-        from mpt.transformer.compiled_decoding import compiled_decoding
+        from mpt.transformer.compiled_decoding import faster_decoding
 
-        return compiled_decoding(self, shape) or self.decoding(shape)
+        return faster_decoding(self, shape) or self.decoding(shape)
 
     def of_replicate(self, replicate: int) -> "Network":
         """Return a network that is this replicate alone."""

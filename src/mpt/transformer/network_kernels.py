@@ -15,11 +15,14 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic, overload
 
 from mpt.compiled import compiled
 
-# Sums in any order, so that they run in vectors; what isn't a number still comes out as such.
-_kernel = partial(compiled, fastmath=("contract", "reassoc", "nsz", "arcp"), error_model="numpy")
+# Arithmetic is done as it is written, in this order. So a kernel gives the same bits on any processor, and
+# whether it was just compiled or comes from the cache, where it has its own copies of those that it calls.
+_kernel = partial(compiled, error_model="numpy")
 
 # S. More are longer loops, fewer less memory; and a block of few sequences takes as long as a full one.
 SEQUENCES = 64
@@ -145,6 +148,30 @@ class Room(NamedTuple):
     powers: np.ndarray
 
 
+def _fma(a, b, c):
+    """Return a b + c, compiled rounded once: on most processors one instruction."""
+    return a * b + c
+
+
+@intrinsic
+def _fused(typing_context, a, b, c):
+    def generate(context, builder, signature, numbers):
+        return builder.fma(*numbers)
+
+    return types.float32(types.float32, types.float32, types.float32), generate
+
+
+@overload(_fma)
+def _compiled_fma(a, b, c):
+    return lambda a, b, c: _fused(a, b, c)
+
+
+@_inlined
+def _plus_products(total, a, x, b, y, c, z, d, w):
+    """Return total + a x + b y + c z + d w."""
+    return _fma(d, w, _fma(c, z, _fma(b, y, _fma(a, x, total))))
+
+
 # Numba takes long to compile `y[:] = x`, which has to ask whether one is to be repeated.
 @_kernel
 def _copy(x, x_first, y, y_first, count):
@@ -174,7 +201,7 @@ def _exponentiate(x, powers):
         k = np.floor(y * _PER_LN_2 + _HALF)
         f = (y - k * _LN_2_HIGH) - k * _LN_2_LOW
         powers[j] = (np.int32(k) + _EXPONENT_OF_ONE) << _MANTISSA
-        x[j] = _ONE + f * (_1 + f * (_2 + f * (_3 + f * (_4 + f * (_5 + f * (_6 + f * _7))))))
+        x[j] = _fma(f, _fma(f, _fma(f, _fma(f, _fma(f, _fma(f, _fma(f, _7, _6), _5), _4), _3), _2), _1), _ONE)
     for j in range(x.size):
         x[j] *= twos[j]
 
@@ -312,10 +339,10 @@ def _map_some(x, x_first, affine, y, y_first, begin, end):
             for s in range(begin, end):
                 a, b = given[of + s], given[of + _ROW + s]
                 c, d = given[of + _2_ROWS + s], given[of + _3_ROWS + s]
-                found[to + s] += (a0 * a + b0 * b) + (c0 * c + d0 * d)
-                found[to + _ROW + s] += (a1 * a + b1 * b) + (c1 * c + d1 * d)
-                found[to + _2_ROWS + s] += (a2 * a + b2 * b) + (c2 * c + d2 * d)
-                found[to + _3_ROWS + s] += (a3 * a + b3 * b) + (c3 * c + d3 * d)
+                found[to + s] = _plus_products(found[to + s], a0, a, b0, b, c0, c, d0, d)
+                found[to + _ROW + s] = _plus_products(found[to + _ROW + s], a1, a, b1, b, c1, c, d1, d)
+                found[to + _2_ROWS + s] = _plus_products(found[to + _2_ROWS + s], a2, a, b2, b, c2, c, d2, d)
+                found[to + _3_ROWS + s] = _plus_products(found[to + _3_ROWS + s], a3, a, b3, b, c3, c, d3, d)
     for j in range(outputs - outputs % _FOUR, outputs):
         to = y_begin + j * _ROW
         for s in range(begin, end):
@@ -335,7 +362,7 @@ def _add_products(given, x_begin, first, last, affine, j, found, to, begin, end)
     for i in range(first, last):
         a, of = affine[i, j], x_begin + i * _ROW
         for s in range(begin, end):
-            found[to + s] += a * given[of + s]
+            found[to + s] = _fma(a, given[of + s], found[to + s])
 
 
 @_kernel
@@ -373,13 +400,20 @@ def _score(query, first, count, keys, first_key, begin, logits):
             for i in range(_NONE, rows - rows % _4_ROWS, _4_ROWS):
                 a, b = q + i, k + i
                 for s in range(_ROW):
-                    two = asked[a + s] * kept[b + s] + asked[a + _ROW + s] * kept[b + _ROW + s]
-                    more = asked[a + _2_ROWS + s] * kept[b + _2_ROWS + s]
-                    more += asked[a + _3_ROWS + s] * kept[b + _3_ROWS + s]
-                    found[logit + s] += two + more
+                    found[logit + s] = _plus_products(
+                        found[logit + s],
+                        asked[a + s],
+                        kept[b + s],
+                        asked[a + _ROW + s],
+                        kept[b + _ROW + s],
+                        asked[a + _2_ROWS + s],
+                        kept[b + _2_ROWS + s],
+                        asked[a + _3_ROWS + s],
+                        kept[b + _3_ROWS + s],
+                    )
             for i in range(rows - rows % _4_ROWS, rows, _ROW):
                 for s in range(_ROW):
-                    found[logit + s] += asked[q + i + s] * kept[k + i + s]
+                    found[logit + s] = _fma(asked[q + i + s], kept[k + i + s], found[logit + s])
             q += each
             logit += _ROW
         k += width
@@ -444,31 +478,33 @@ def _mix(weights, factor, values, first, begin, mixed, first_mixed, count):
                 for s in range(_ROW):
                     a, b, c, d = weighed[w0 + s], weighed[w1 + s], weighed[w2 + s], weighed[w3 + s]
                     k = i + s
-                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (
-                        c * kept[v2 + k] + d * kept[v3 + k]
+                    found[to + k] = _plus_products(
+                        found[to + k], a, kept[v0 + k], b, kept[v1 + k], c, kept[v2 + k], d, kept[v3 + k]
                     )
                     k += _ROW
-                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (
-                        c * kept[v2 + k] + d * kept[v3 + k]
+                    found[to + k] = _plus_products(
+                        found[to + k], a, kept[v0 + k], b, kept[v1 + k], c, kept[v2 + k], d, kept[v3 + k]
                     )
                     k += _ROW
-                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (
-                        c * kept[v2 + k] + d * kept[v3 + k]
+                    found[to + k] = _plus_products(
+                        found[to + k], a, kept[v0 + k], b, kept[v1 + k], c, kept[v2 + k], d, kept[v3 + k]
                     )
                     k += _ROW
-                    found[to + k] += (a * kept[v0 + k] + b * kept[v1 + k]) + (
-                        c * kept[v2 + k] + d * kept[v3 + k]
+                    found[to + k] = _plus_products(
+                        found[to + k], a, kept[v0 + k], b, kept[v1 + k], c, kept[v2 + k], d, kept[v3 + k]
                     )
             for i in range(rows - rows % _4_ROWS, rows, _ROW):
                 for s in range(_ROW):
-                    two = weighed[w0 + s] * kept[v0 + i + s] + weighed[w1 + s] * kept[v1 + i + s]
-                    more = weighed[w2 + s] * kept[v2 + i + s] + weighed[w3 + s] * kept[v3 + i + s]
-                    found[to + i + s] += two + more
+                    a, b, c, d = weighed[w0 + s], weighed[w1 + s], weighed[w2 + s], weighed[w3 + s]
+                    k = i + s
+                    found[to + k] = _plus_products(
+                        found[to + k], a, kept[v0 + k], b, kept[v1 + k], c, kept[v2 + k], d, kept[v3 + k]
+                    )
         for token in range(tokens - tokens % _FOUR, tokens):
             w0, v0 = token * step + n * _ROW, start + token * width
             for i in range(_NONE, rows, _ROW):
                 for s in range(_ROW):
-                    found[to + i + s] += weighed[w0 + s] * kept[v0 + i + s]
+                    found[to + i + s] = _fma(weighed[w0 + s], kept[v0 + i + s], found[to + i + s])
         for i in range(_NONE, rows, _ROW):
             for s in range(_ROW):
                 found[to + i + s] *= factor[n * _ROW + s]
