@@ -17,6 +17,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -92,8 +93,8 @@ def run(main: Callable[[], None]) -> None:
         # Closed, it is None. What the locale's encoding lacks is written as an escape.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    _log_start_up()
     try:
+        _log_start_up()
         main()
     except InputError as error:
         _stop(str(error), 2)
@@ -110,11 +111,12 @@ def run(main: Callable[[], None]) -> None:
 
 def _leave() -> None:
     """End the process, but do not take the interpreter apart: with torch in it that takes 0.4 s."""
-    # What is registered for the exit is done all the same. No public function does that.
+    # Threads end, and what is registered for the exit is done all the same. No public functions do that.
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     try:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
+            if stream is not None and not stream.closed:
                 stream.flush()
     except OSError:
         # The interpreter says what is wrong, and ends with the status that it has for that.

@@ -196,12 +196,17 @@ def _score(scenes, truth_path, measurements_path, tracks_path, dataset, allowed)
     ):
         for path, experiments in ((measurements_path, measured), (tracks_path, tracks.experiments)):
             check_same_experiments(truth_path, truth.experiments, path, experiments)
-        yield (
-            truth.experiments,
-            score_tracks(
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = score_tracks(
                 tracks.positions, tracks.detection, truth.positions, truth.detection, measurements, allowed
-            ),
-        )
+            )
+        for name, values in scores.items():
+            if not np.isfinite(values).all():
+                experiment = truth.experiments[np.argmin(np.isfinite(values))]
+                raise InputError(
+                    f"{tracks_path}: experiment {experiment}: positions so far off that {name} is no number"
+                )
+        yield truth.experiments, scores
 
 
 if __name__ == "__main__":

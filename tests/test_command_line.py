@@ -157,11 +157,17 @@ def test_a_start_that_is_no_time_is_not_reported(tmp_path, started):
 
 JOB = """
 import atexit
+import threading
+import time
 from command_line import run
 
+def main():
+    threading.Thread(target=lambda: (time.sleep(0.2), print("a thread"))).start()
+    print("done")
+
 atexit.register(print, "at exit")
-run(lambda: print("done"))
-print("the interpreter goes on")
+run(main)
+print("the interpreter goes on", flush=True)
 """
 
 
@@ -172,7 +178,7 @@ def test_a_job_ends_after_its_main_function_and_what_is_to_be_done_at_exit(is_jo
         [sys.executable, "-c", JOB], env=variables, capture_output=True, text=True, check=True
     )
     lines = [line for line in ended.stdout.splitlines() if not line.startswith(("python", "started"))]
-    assert lines == ["done", *([] if is_job else ["the interpreter goes on"]), "at exit"]
+    assert lines == ["done", *([] if is_job else ["the interpreter goes on"]), "a thread", "at exit"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
@@ -182,6 +188,7 @@ def test_a_job_that_cannot_say_what_it_has_to_say_fails(tmp_path):
     )
     assert result.returncode != 0
     assert b"No space left on device" in result.stderr
+    assert b"Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("before", ["exec <&-;", "exec >&-;", "exec 2>&-;", "exec <&- >&- 2>&-;"])

@@ -178,6 +178,20 @@ def test_damaged_tracks_are_refused(dataset, refusal, tmp_path, damage):
     assert words in line
 
 
+def test_tracks_whose_distances_are_no_numbers_are_refused(dataset, refusal, tmp_path):
+    directory = dataset()
+    detection = truth_of(directory)[2]
+    positions = truth_of(directory)[1].copy()
+    positions[2, 1] = 1e200
+    path = write_tracks(directory, "far", positions, detection)
+    line = refusal(
+        "score.py",
+        *("--truth", directory / "truth.parquet", "--tracks", path),
+        output=tmp_path / "scores.parquet",
+    )
+    assert f"{path}: experiment 2: positions so far off that " in line
+
+
 @pytest.mark.parametrize("table", ["truth", "measurements"])
 @pytest.mark.parametrize("damage", ["remove", "truncate", "not_a_number", "missing_experiment"])
 def test_a_damaged_dataset_is_refused(dataset, refusal, tmp_path, table, damage):
