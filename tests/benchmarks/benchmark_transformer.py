@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 # Before torch is imported.
@@ -395,6 +396,43 @@ def epoch(quick: bool) -> Iterator[record.Finding]:
             yield f"{network}: an epoch of 5 replicates [s]", seconds, None, None
 
 
+def threads(quick: bool) -> Iterator[record.Finding]:
+    """Jobs with two threads: seconds by the clock and processor seconds, as fractions of those with one.
+
+    On two cores a second job is the better use of the second core where the first fraction is above a half.
+    """
+    epochs = 1 if quick else 20
+    with new_bench(quick) as bench:
+        test, dataset, size = bench.long_sequences()
+        mht = METHODS["mht"]
+        settings = mht.settings(
+            {"lookback": 2 if quick else 8, "measurement_noise": 7, "solver": "enumerate"}
+        )
+        told = {**tables(test), **mht.resolved(settings, MOTION), "output": bench.directory / "mht.parquet"}
+        jobs = {"MHT, K = 8": partial(bench.run, mht.script, **told)}
+        for network in NETWORKS:
+            jobs[f"{network}: training"] = partial(
+                bench.train, network, dataset, REPLICATES, **{**size, "epochs": epochs}
+            )
+            model, _ = bench.train(network, dataset, 1, **{**size, "epochs": 0})
+            method = METHODS[network]
+            told = {**tables(test), **method.options, "model": model, "output": model.with_name("t.parquet")}
+            jobs[f"{network}: tracking"] = partial(bench.run, method.script, **told)
+        for name, job in jobs.items():
+            rounds = []
+            # What is compiled at first use is compiled in a round that does not count.
+            for _ in range(1 if quick else 4):
+                rounds.append([])
+                for number in (1, 2):
+                    begin, before = time.monotonic(), children_seconds()
+                    job(threads=number)
+                    rounds[-1].append((time.monotonic() - begin, children_seconds() - before))
+            counted = np.array(rounds if quick else rounds[1:])
+            clock, processor = np.median(counted[:, 1] / counted[:, 0], axis=0)
+            yield f"{name}: by the clock", clock, None, None
+            yield f"{name}: processor time", processor, None, None
+
+
 def replicates_together(quick: bool) -> Iterator[record.Finding]:
     """Five networks trained side by side against one by one, on the same data for as many epochs."""
     with new_bench(quick) as bench:
@@ -543,6 +581,7 @@ ROWS = {
         teacher_forcing,
         misbelief,
         epoch,
+        threads,
         replicates_together,
         decoding,
         short_sequences,
