@@ -457,6 +457,8 @@ def test_what_is_said_of_speed_was_measured():
     start_up = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/start_up.csv")}
     together, forked = (start_up[f"in {way} process: times a job each"] for way in ("one", "forks of one"))
     mht = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/mht.csv")}
+    before = {row["quantity"]: float(row["value"]) for row in reference("benchmarks/before.csv")}
+    epochs = [f"{name} {before[f'{name}: an epoch: now / before']:.2f}" for name in ("geometric", "plain")]
 
     def decoded(network: str, sees: str) -> str:
         name = f"{network}, encoder sees {sees}"
@@ -472,6 +474,7 @@ def test_what_is_said_of_speed_was_measured():
             f" | {found[f'{name}: 3000 sequences of 8 frames [s]']:.3f} |"
             for name in ("geometric", "plain")
         ),
+        ", ".join(epochs),
         f"| all in one process | {together:.2f} |",
         f"| forks of one process that has imported | {forked:.2f} |",
         f"{100 * mht['N = 2, K = 8: operations a second / peak']:.0f} % of the machine's peak",
