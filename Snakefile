@@ -81,6 +81,9 @@ rule beyond:
     localrule: True
 
 
+include: "rules/targets.smk"
+
+
 onsuccess:
     waiting.cancel_timers()
     logger.info(last_screen_of_run())

@@ -18,7 +18,7 @@ from generated_part import filled  # noqa: E402
 from planning.last_screen import MARKS  # noqa: E402
 
 PART = "<!-- verdicts: python docs/fill_verdicts.py -->", "<!-- end of verdicts -->"
-# The paper's conclusions, each by the claims that it consists of; None: of operations.
+# The paper's conclusions, each by the claims that it consists of.
 CONCLUSIONS = {
     "Noise known, long sequences: the transformer beats the MHT": ["1a"],
     "Wrong noise, K = 1 and K = 8: the transformer still beats the MHT": ["2c", "3c"],

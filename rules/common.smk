@@ -1,6 +1,7 @@
 """What the rules share: the checked config, the plan made from it, and the sources of a script."""
 
 import gc
+import re
 from collections.abc import Callable
 
 from planning.declarations import located
@@ -57,16 +58,19 @@ shell.prefix(
 )
 
 
+def one_of(names) -> str:
+    """Return the pattern of a wildcard that is one of these names."""
+    return "|".join(map(re.escape, sorted(names))) or "$^"
+
+
 wildcard_constraints:
     dataset=r"T\d+_sigma[^/]+|recording_\w+",
     training_set=r"T\d+_i[^/]+",
     model=r"[^/]+",
     tracker=r"[^/]+",
     method=r"[^/]+",
-    study="|".join(PLAN.curves) or "$^",
-    operations="|".join({figure for figure, _ in PLAN.counted}) or "$^",
-    figure=r"\w+",
-    picture=r"\w+",
+    study=one_of(PLAN.curves),
+    operations=one_of({figure for figure, _ in PLAN.counted}),
     part=r"[a-z]+",
     scene=r"[^/]+",
 

@@ -223,6 +223,8 @@ rule draw_together:
         "results/logs/draw_together/{figure}.log",
     benchmark:
         "results/benchmarks/draw_together/{figure}.tsv"
+    wildcard_constraints:
+        figure=one_of(TOGETHER),
     localrule: True
     conda:
         "../envs/figures.yaml"
@@ -257,6 +259,8 @@ rule draw_sequence:
         "results/logs/draw_sequence/{picture}.log",
     benchmark:
         "results/benchmarks/draw_sequence/{picture}.tsv"
+    wildcard_constraints:
+        picture=one_of(SEQUENCES),
     localrule: True
     conda:
         "../envs/figures.yaml"
@@ -285,6 +289,8 @@ rule tabulate_closeness:
         "results/logs/tabulate_closeness/{picture}.log",
     benchmark:
         "results/benchmarks/tabulate_closeness/{picture}.tsv"
+    wildcard_constraints:
+        picture=one_of(CLOSENESS),
     localrule: True
     conda:
         "../envs/figures.yaml"
@@ -317,6 +323,8 @@ rule draw_closeness:
         "results/logs/draw_closeness/{picture}.log",
     benchmark:
         "results/benchmarks/draw_closeness/{picture}.tsv"
+    wildcard_constraints:
+        picture=one_of(CLOSENESS),
     localrule: True
     conda:
         "../envs/figures.yaml"

@@ -1,7 +1,5 @@
 """The pictures of recordings: from a file of another program to tracks with margins, without a truth."""
 
-import re
-
 from planning.pictures import movies
 from planning.recordings import import_flags
 
@@ -19,11 +17,6 @@ EXPORTED = {
     for picture, movie in MOVIES.items()
     for name in movie.trackers
 }
-
-
-def one_of(names) -> str:
-    """Return the pattern of a wildcard that is one of these names."""
-    return "|".join(map(re.escape, sorted(names))) or "$^"
 
 
 def movie_file(wildcards) -> str:

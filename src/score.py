@@ -201,10 +201,11 @@ def _score(scenes, truth_path, measurements_path, tracks_path, dataset, allowed)
                 tracks.positions, tracks.detection, truth.positions, truth.detection, measurements, allowed
             )
         for name, values in scores.items():
-            if not np.isfinite(values).all():
-                experiment = truth.experiments[np.argmin(np.isfinite(values))]
+            finite = np.isfinite(values)
+            if not finite.all():
+                experiment = truth.experiments[np.argmin(finite)]
                 raise InputError(
-                    f"{tracks_path}: experiment {experiment}: positions so far off that {name} is no number"
+                    f"{tracks_path}: experiment {experiment}: positions so far off that {name} is not finite"
                 )
         yield truth.experiments, scores
 

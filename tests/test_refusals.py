@@ -67,6 +67,10 @@ def test_the_study_without_changes_is_accepted():
             "simulation: it has no key 'drift_spred'; did you mean drift_spread?",
         ),
         (
+            "simulation: {density: 0.002, confinement: 30}",
+            "simulation.confinement: the density says it; set one of the two",
+        ),
+        (
             "methods: {mht: {name: 'mht_{depth}'}}",
             "methods.mht.name: {depth} is none of the method's options",
         ),

@@ -72,6 +72,7 @@ def _problems(config: dict, schema: dict) -> list[str]:
     found = found or list(_mismatches_of_methods(config))
     found = found or [
         *_repeated_lengths(config),
+        *_repeated_box(config),
         *_mismatches_of_combinations(config, schema),
         *_mismatches_of_movies(config, schema),
         *_mismatches_of_claims(config, schema),
@@ -96,6 +97,12 @@ def _repeated_lengths(config: dict) -> Iterator[str]:
     lengths = [row["frames"] for row in config["test_experiments"]]
     for frames in sorted({frames for frames in lengths if lengths.count(frames) > 1}):
         yield f"test_experiments: it names {frames} frames {_times(lengths.count(frames))}; once is enough"
+
+
+def _repeated_box(config: dict) -> Iterator[str]:
+    settings = config["simulation"]
+    if settings["density"] is not None and settings["confinement"] is not None:
+        yield "simulation.confinement: the density says it; set one of the two"
 
 
 def _times(count: int) -> str:

@@ -1,0 +1,24 @@
+"""What a run is asked to make: a word for one who asks for what nothing makes."""
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import PurePath
+
+
+def refusal(target: str, made: Iterable[str]) -> str:
+    """Return the line that refuses a target, with the nearest by name of what is made.
+
+    made: names of rules and paths of files, the likeliest first.
+    """
+    asked = PurePath(target)
+    by_name: dict[str, list[PurePath]] = defaultdict(list)
+    for path in map(PurePath, made):
+        by_name[path.stem].append(path)
+    close = difflib.get_close_matches(asked.stem, by_name, n=1)
+    if not close:
+        return f"{target}: nothing that this config asks for; snakemake --list names the rules"
+    nearest = min(
+        by_name[close[0]], key=lambda path: (path.parent != asked.parent, path.suffix != asked.suffix)
+    )
+    return f"{target}: nothing that this config asks for; did you mean {nearest}?"
