@@ -9,6 +9,7 @@ time of one thread: what else the machine does counts little. Rows that name no 
 
 import contextlib
 import inspect
+import itertools
 import os
 import resource
 import shlex
@@ -42,8 +43,10 @@ from mpt.tables.learning_curve import LEARNING_CURVE
 from mpt.tables.scores import read_tracker_scores
 from mpt.tables.tracks import read_tracks
 from mpt.trackers import hybrid
+from mpt.transformer.compiled_decoding import compiled_decoding
 from mpt.transformer.model_file import load_model
 from mpt.transformer.network import PAST, WHOLE, Network
+from mpt.transformer.network_kernels import SEQUENCES
 from mpt.transformer.networks import GEOMETRIC, NETWORKS, PLAIN
 from planning.density import KEY, boxed, simulated
 from planning.flags import flags
@@ -501,6 +504,32 @@ def short_sequences(quick: bool) -> Iterator[record.Finding]:
         yield f"{network}: times as fast as by torch alone", faster, None, None
 
 
+def few_sequences(quick: bool) -> Iterator[record.Finding]:
+    """Few and long sequences by compiled kernels, as fractions of torch's time, in rounds; medians.
+
+    Beside each is how many pairs of a track and a detection that it sees the kernels take for it in a frame,
+    by which compiled_decoding.py chooses.
+    """
+    lengths, numbers = ((12,), (1, 2)) if quick else ((150, 600), (1, 4, 16, 64))
+    for network in NETWORKS:
+        for sees in (PAST, WHOLE):
+            for frames, sequences in itertools.product(lengths, numbers):
+                scene = untrained_scene(network, frames, sequences, frames, encoder_sees=sees)
+                ways = (track_by_kernels, track_by_torch)
+                rounds = [[timed(way, *scene)[0] for way in ways] for _ in range(2 if quick else 4)]
+                fraction = float(np.median([kernels / by_torch for kernels, by_torch in rounds[1:]]))
+                pairs = MOTION["particles"] ** 2 * frames * SEQUENCES // sequences
+                scene_in_words = f"{sequences} of {frames} frames ({pairs:,} pairs)"
+                yield f"{network}, encoder sees {sees}: {scene_in_words}", fraction, None, None
+
+
+def track_by_kernels(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
+    """Track as network.track does, by compiled kernels even where torch takes less time."""
+    decoding = compiled_decoding(network, measurements.shape)
+    assert decoding is not None
+    return network.follow(measurements, initial, decoding=decoding)
+
+
 def track_by_torch(network: Network, measurements: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
     """Track as network.track does, without compiled kernels."""
     return network.follow(measurements, initial, decoding=network.decoding(measurements.shape))
@@ -585,6 +614,7 @@ ROWS = {
         replicates_together,
         decoding,
         short_sequences,
+        few_sequences,
         decoding_otherwise,
         lookback,
     )
