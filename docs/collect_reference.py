@@ -21,14 +21,17 @@ DIGITS = 4
 
 def collect(run: Path, reference: Path) -> None:
     """Replace what the reference has of a run of the default config by the files of this one."""
+    curves = learning_curves(run / "models")
     for pattern in FILES:
-        for path in sorted(run.glob(pattern)):
+        for path in reference.glob(pattern):
+            path.unlink()
+        for path in run.glob(pattern):
             shutil.copy(path, reference)
     for name in DIRECTORIES:
         shutil.rmtree(reference / name, ignore_errors=True)
         if (run / name).exists():
             shutil.copytree(run / name, reference / name)
-    learning_curves(run / "models").to_csv(reference / LEARNING_CURVES, index=False)
+    curves.to_csv(reference / LEARNING_CURVES, index=False)
 
 
 def learning_curves(models: Path) -> pd.DataFrame:
@@ -47,9 +50,12 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="results/ of the run")
     parser.add_argument("--reference", type=Path, default=ROOT / "results/reference")
     arguments = parser.parse_args()
-    if not (arguments.run / "claims.csv").exists():
-        parser.error(f"{arguments.run}: has no claims.csv; it must be results/ of a finished run")
-    collect(arguments.run, arguments.reference)
+    run, reference = arguments.run, arguments.reference
+    if not reference.is_dir() or reference.resolve() == run.resolve():
+        parser.error(f"{reference}: must be the directory of the reference, and not that of the run")
+    if not all((run / name).exists() for name in ("claims.csv", "run.csv", "models")):
+        parser.error(f"{run}: lacks claims.csv, run.csv or models/; it must be results/ of a finished run")
+    collect(run, reference)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from planning.config_files import read, unreadable
 from planning.configuration import canonical, ordered, problems
 
 
-def refuse(lines: list[str], what: str = "config") -> NoReturn:
+def refuse(lines: list[str]) -> NoReturn:
     """Stop with a line for each thing wrong; an error that Snakemake catches would come with a traceback."""
-    logger.error("\n".join([f"The {what} is refused.", *lines]))
+    logger.error("\n".join(["The config is refused.", *lines]))
     sys.exit(1)
 
 

@@ -227,6 +227,8 @@ rule draw_movie:
         "results/logs/draw_movie/{picture}.log",
     benchmark:
         "results/benchmarks/draw_movie/{picture}.tsv"
+    wildcard_constraints:
+        picture=one_of(MOVIES),
     localrule: True
     conda:
         "../envs/figures.yaml"

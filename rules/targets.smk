@@ -2,27 +2,53 @@
 
 import logging
 import os
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
+from functools import cache
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from planning.recordings import recording_of
 from planning.targets import refusal
 
+ALWAYS, NEVER = {()}, set()
 
-def asked_for() -> dict[tuple[str, ...], Container]:
-    """Return by the wildcards of a rule what the config asks for."""
+
+@cache
+def asked_for() -> dict[str, tuple[tuple[str, ...], set[tuple[str, ...]]]]:
+    """Return by rule its wildcards and the values of them that the config asks for; other rules are not limited."""
+    told, tests, scenes = set(PLAN.told), ones(PLAN.test_sets), scenes_of_parts()
+    trained = {pair for pair in told if pair[0] in PLAN.model_of}
+    recorded = {dataset for dataset in tests if recording_of(*dataset)}
+    of_choices = ALWAYS if scenes else NEVER
+    of_readings = ALWAYS if choices.scenes(CONFIG, choices.CROSSED) else NEVER
+    of_calibration = ALWAYS if PLAN.calibrated() else NEVER
+    of_scaling = NEVER if SCALING is None else ALWAYS
     return {
-        ("dataset",): PLAN.test_sets,
-        ("training_set",): PLAN.training_sets,
-        ("model",): PLAN.models,
-        ("tracker", "dataset"): PLAN.told,
-        ("study", "dataset"): PLAN.scored,
-        ("operations", "method"): PLAN.counted,
-        ("part", "scene"): [
-            (part, scene) for part in choices.PARTS for scene in choices.scenes(CONFIG, part)
-        ],
-        ("recording",): {movie.recording for movie in MOVIES.values()},
+        "simulate_test_set": (("dataset",), tests - recorded),
+        "import_recording": (("dataset",), recorded),
+        "simulate_training_set": (("training_set",), ones(PLAN.training_sets)),
+        "train": (("model",), ones(PLAN.models)),
+        "track": (("tracker", "dataset"), told - trained),
+        "track_trained": (("tracker", "dataset"), trained),
+        "score_tracks": (("study", "dataset"), set(PLAN.scored)),
+        "count_operations": (("operations", "method"), set(PLAN.counted)),
+        "import_movie": (("recording",), ones(CONFIG["recordings"])),
+        "judge_choices": (("part", "scene"), scenes),
+        "judge_claims": ((), ALWAYS if claims_files() else NEVER),
+        **dict.fromkeys(("tabulate_choices", "draw_choices"), ((), of_choices)),
+        **dict.fromkeys(("summarise_readings", "draw_readings"), ((), of_readings)),
+        **dict.fromkeys(("calibrate", "draw_calibration"), ((), of_calibration)),
+        **dict.fromkeys(("fit_scaling_law", "draw_scaling_law"), ((), of_scaling)),
     }
+
+
+def ones(names: Iterable[str]) -> set[tuple[str]]:
+    return {(name,) for name in names}
+
+
+def scenes_of_parts() -> set[tuple[str, str]]:
+    """Return the parts of the study of readings, each with each of its scenes."""
+    return {(part, scene) for part in choices.PARTS for scene in choices.scenes(CONFIG, part)}
 
 
 def looked_at() -> dict[str, Iterable[str]]:
@@ -38,18 +64,16 @@ def looked_at() -> dict[str, Iterable[str]]:
 
 def is_made(target: str) -> bool:
     """Say whether a target is a rule, or a file that a rule makes of what the config asks for."""
-    if workflow.is_rule(target):
-        return True
+    if workflow.is_rule(target) or not target:
+        return bool(target)
     path = target if os.path.isabs(target) else os.path.relpath(target)
-    return any(is_asked_for(rule.get_wildcards(path)) for rule in workflow.rules if rule.is_producer(path))
+    producers = [rule for rule in workflow.rules if rule.is_producer(path)]
+    return any(is_asked_for(rule.name, rule.get_wildcards(path)) for rule in producers)
 
 
-def is_asked_for(wildcards: dict[str, str]) -> bool:
-    for names, asked in asked_for().items():
-        if wildcards.keys() == set(names):
-            values = tuple(wildcards[name] for name in names)
-            return (values if len(values) > 1 else values[0]) in asked
-    return True
+def is_asked_for(rule: str, wildcards: dict[str, str]) -> bool:
+    names, asked = asked_for().get(rule, ((), ALWAYS))
+    return tuple(wildcards[name] for name in names) in asked
 
 
 def likely_targets() -> list[str]:
@@ -58,7 +82,7 @@ def likely_targets() -> list[str]:
     for rule in workflow.rules:
         for output in rule.output:
             if not rule.has_wildcards():
-                files.append(str(output))
+                files += [str(output)] if is_asked_for(rule.name, {}) else []
             elif len(rule.wildcard_names) == 1:
                 (name,) = rule.wildcard_names
                 made = (output.apply_wildcards({name: value}) for value in values.get(name, ()))

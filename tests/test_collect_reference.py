@@ -51,7 +51,17 @@ def test_learning_curves_are_means_over_the_trainings(collected):
     assert rows[0]["loss"] == ""
 
 
-def test_a_run_that_has_not_finished_is_refused(tmp_path):
-    told = subprocess.run([sys.executable, COLLECT, tmp_path], capture_output=True, text=True, check=False)
-    assert told.returncode == 2
-    assert f"{tmp_path}: has no claims.csv" in told.stderr
+def test_what_is_not_a_finished_run_is_refused_and_nothing_is_lost(finished, tmp_path):
+    reference = tmp_path / "reference"
+    (reference / "figures").mkdir(parents=True)
+    (tmp_path / "claims.csv").touch()
+    for run, into, said in (
+        (tmp_path, reference, f"{tmp_path}: lacks claims.csv, run.csv or models/"),
+        (finished / "results", tmp_path / "none", f"{tmp_path / 'none'}: must be the directory"),
+        (reference, reference, f"{reference}: must be the directory"),
+    ):
+        command = [sys.executable, COLLECT, run, "--reference", into]
+        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert told.returncode == 2
+        assert said in told.stderr
+    assert [path.name for path in reference.iterdir()] == ["figures"]

@@ -90,6 +90,11 @@ def test_a_config_that_no_job_would_survive_is_refused(text, told):
     assert all(line.isprintable() for line in lines)
 
 
+def test_a_density_by_default_stands_beside_a_reading_that_confines_particles():
+    assert merged()["readings"]["axes"]["confinement"]["values"] == [None, 10]
+    assert problems(merged("simulation: {density: 0.002}"), SCHEMA) == []
+
+
 def test_a_default_said_again_changes_nothing_not_even_an_order():
     config = merged()
     again = merged("claims: {5b: {direction: worse}}\nseed: 2024", "studies: {figure_2a: {scale: linear}}")

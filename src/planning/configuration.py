@@ -62,7 +62,7 @@ def ordered(config: dict, reference: dict) -> dict:
 def problems(config: dict, schema_path: str | Path) -> list[str]:
     """Return what is wrong with a config, a line each; none if the workflow can run it."""
     schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), SafeLoader)
-    found = _problems(config, schema) or list(_problems_of_choices(config, schema))
+    found = _problems(config, schema) or [*_repeated_box(config), *_problems_of_choices(config, schema)]
     # A key or a text of the config may be of any length.
     return [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in found]
 
@@ -72,7 +72,6 @@ def _problems(config: dict, schema: dict) -> list[str]:
     found = found or list(_mismatches_of_methods(config))
     found = found or [
         *_repeated_lengths(config),
-        *_repeated_box(config),
         *_mismatches_of_combinations(config, schema),
         *_mismatches_of_movies(config, schema),
         *_mismatches_of_claims(config, schema),
@@ -100,6 +99,7 @@ def _repeated_lengths(config: dict) -> Iterator[str]:
 
 
 def _repeated_box(config: dict) -> Iterator[str]:
+    # A reading that confines particles leaves alone those whose density says their box.
     settings = config["simulation"]
     if settings["density"] is not None and settings["confinement"] is not None:
         yield "simulation.confinement: the density says it; set one of the two"

@@ -14,11 +14,12 @@ def refusal(target: str, made: Iterable[str]) -> str:
     asked = PurePath(target)
     by_name: dict[str, list[PurePath]] = defaultdict(list)
     for path in map(PurePath, made):
-        by_name[path.stem].append(path)
-    close = difflib.get_close_matches(asked.stem, by_name, n=1)
+        by_name[path.stem.lower()].append(path)
+    shown = target if target.isprintable() and target else repr(target)
+    close = difflib.get_close_matches(asked.stem.lower(), by_name, n=1)
     if not close:
-        return f"{target}: nothing that this config asks for; snakemake --list names the rules"
+        return f"{shown}: nothing that this config asks for; snakemake --list-target-rules names the targets"
     nearest = min(
         by_name[close[0]], key=lambda path: (path.parent != asked.parent, path.suffix != asked.suffix)
     )
-    return f"{target}: nothing that this config asks for; did you mean {nearest}?"
+    return f"{shown}: nothing that this config asks for; did you mean {nearest}?"

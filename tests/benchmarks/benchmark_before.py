@@ -23,9 +23,12 @@ from pathlib import Path
 
 import numpy as np
 import record
+from benchmark_scaling import SHAPES, dry_run_of, grid, jobs_by_kind, laid_over
 from benchmark_transformer import METHODS, MOTION, REPLICATES, Bench, tables
 
 from mpt.transformer.networks import NETWORKS
+from planning.configuration import canonical
+from planning.studies import plan
 
 BEFORE = "5ea2acc"
 
@@ -153,6 +156,20 @@ def small_config(quick: bool) -> Iterator[record.Finding]:
         yield from in_turns("nothing to do", benches, run_small, 5)
 
 
+def dry_run(quick: bool) -> Iterator[record.Finding]:
+    """Processor time of a dry run of a grid of studies, over no results."""
+    shape = (2, 2, 2, 2) if quick else SHAPES[2]
+    number = sum(jobs_by_kind(plan(canonical(laid_over(grid(*shape))))).values())
+    with two_benches(quick) as benches:
+        yield from in_turns(f"dry run of {number:,} jobs", benches, partial(dry_run_in, grid(*shape)), 3)
+
+
+def dry_run_in(changes: dict, bench: Bench) -> float:
+    """Return what a dry run of a bench's checkout takes."""
+    seconds, _ = dry_run_of(changes, checkout=bench.checkout)
+    return seconds
+
+
 def run_small_anew(bench: Bench) -> float:
     """As run_small, without results of before."""
     shutil.rmtree(bench.directory / "small", ignore_errors=True)
@@ -172,7 +189,7 @@ def run_small(bench: Bench) -> float:
     return time.monotonic() - begin
 
 
-ROWS = {row.__name__: row for row in (epoch, tracking, hypotheses, scoring, small_config)}
+ROWS = {row.__name__: row for row in (epoch, tracking, hypotheses, scoring, small_config, dry_run)}
 
 if __name__ == "__main__":
     record.main("before", __doc__, ROWS, ("torch", "numba", "numpy", "snakemake"))

@@ -92,12 +92,12 @@ def jobs(quick: bool) -> Iterator[record.Finding]:
         yield f"{words}: all jobs", sum(found.values()), None, None
 
 
-def dry_run_of(changes: dict, *flags: str) -> tuple[float, float]:
-    """Return the processor seconds and the largest memory in MB of a dry run over no results."""
+def dry_run_of(changes: dict, *flags: str, checkout: Path = record.ROOT) -> tuple[float, float]:
+    """Return the processor seconds and the largest memory in MB of a checkout's dry run over no results."""
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory, "grid.yaml")
         config.write_text(yaml.safe_dump(changes))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", record.ROOT / "Snakefile", "--dry-run"]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--dry-run"]
         command += ["--quiet", "--directory", directory, "--configfile", config, *flags]
         process = subprocess.Popen(
             list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
