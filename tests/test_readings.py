@@ -22,7 +22,7 @@ from mpt.judgement.choices import distinct
 from mpt.judgement.readings import Reading
 from mpt.tables.files import TableWriter
 from mpt.tables.verdicts import choices_table
-from planning.choices import PARTS, axes, changed, columns, own_choice, scenes, work
+from planning.choices import PARTS, axes, changed, columns, own_choice, scenes, trial_configs, work
 from planning.configuration import canonical
 
 PROJECT = Path(__file__).parents[1]
@@ -133,6 +133,23 @@ def test_what_is_said_of_a_dropped_study_is_dropped_with_it(config):
         scene = next(iter(scenes(config, part)))
         (claims,) = work(config, part, scene)["claims"].values()
         assert {claim["figure"] for claim in claims.values()} <= {"figure_2a", "figure_4", "figure_6"}
+
+
+def test_a_study_that_no_claim_is_about_is_no_part_of_it(config):
+    config["studies"]["mine"] = copy.deepcopy(config["studies"]["figure_2a"])
+    trials = [trial for _, trial in trial_configs(config)]
+    assert len(trials) == max(len(changes) for changes in axes(config).values())
+    for trial in trials:
+        kept = {name for name, study in trial["studies"].items() if study is not None}
+        assert kept == {f"figure_{figure}" for figure in ("2a", "2b", "2c", "3", "4", "6")}
+
+
+def test_studies_without_a_claim_alone_are_accepted(config):
+    for name in config["studies"]:
+        config["studies"][name] = None
+    config["operation_counts"] = dict.fromkeys(config["operation_counts"])
+    assert list(trial_configs(config)) == []
+    assert all(scenes(config, part) == {} for part in PARTS)
 
 
 def test_a_part_without_claims_asks_for_nothing(config):

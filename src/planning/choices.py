@@ -51,16 +51,24 @@ def changed(config: dict, changes: dict, path: str) -> dict:
 def reduced(config: dict) -> dict:
     """Return the config in the sizes of the study of readings, with the claims that are judged there.
 
-    Networks that are drawn as controls are left out: they would be as many jobs again, and judge no claim.
+    Studies that no claim is about are dropped, and networks that are drawn as controls are left out: they
+    would be as many jobs again, and judge no claim.
     """
     sizes = {key: value for key, value in config["readings"]["reduced"].items() if value is not None}
     result = changed(config, sizes, "readings.reduced")
     for name in config["readings"]["not_judged"]:
         result["claims"].pop(name, None)
-    for study in result["studies"].values():
-        if study is not None:
+    claimed = {claim["figure"] for claim in result["claims"].values() if claim is not None}
+    for name, study in result["studies"].items():
+        if study is not None and name in claimed:
             study["trackers"] = [entry for entry in study["trackers"] if entry.get("role") != CONTROL]
+        else:
+            result["studies"][name] = None
     return result
+
+
+def _is_empty(config: dict) -> bool:
+    return not any(part for section in ("studies", "operation_counts") for part in config[section].values())
 
 
 def axes(config: dict) -> dict[str, dict[str, dict]]:
@@ -111,10 +119,11 @@ def crossed_axes(config: dict) -> list[str]:
 def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
     """Yield reduced configs that between them have every value of every axis, each after the path to blame.
 
-    The first has the config's own values only.
+    The first has the config's own values only. Without a claim about anything there is none.
     """
     sizes = reduced(config)
-    yield "readings.reduced", sizes
+    if not _is_empty(sizes):
+        yield "readings.reduced", sizes
     crossed_axes(config)
     shown, not_judged = (config["readings"][key] for key in ("shown", "not_judged"))
     for key, name in (("shown", shown), *(("not_judged", name) for name in not_judged)):
@@ -123,6 +132,8 @@ def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
     if shown in not_judged:
         raise StudyError(f"readings.not_judged: {shown!r} is shown, and would not be judged")
     values = [sorted(changes.values(), key=bool) for changes in axes(config).values()]
+    if _is_empty(sizes):
+        return
     for number in range(1, max(map(len, values), default=1)):
         together = {key: value for changes in values for key, value in changes[number % len(changes)].items()}
         yield "readings.axes", changed(sizes, together, "readings.axes")
@@ -135,7 +146,7 @@ def scenes(config: dict, part: str) -> dict[str, list[dict[str, str]]]:
     if part == CROSSED:
         apart = [name for name in crossed_axes(config) if name in apart or _touches(found, name, TRAINS)]
     sizes = reduced(config)
-    if not _judged(sizes, plan(sizes), part)["claims"]:
+    if _is_empty(sizes) or not _judged(sizes, plan(sizes), part)["claims"]:
         return {}
     grouped: dict[str, list[dict[str, str]]] = {}
     for choice in _choices(config, found, part):
