@@ -465,7 +465,42 @@ def test_what_is_said_of_speed_was_measured():
         seconds = found[f"{name}: 200 sequences of 150 frames [s]"]
         return f"{found[f'{name}: by torch alone [s]']:.2f} | {seconds:.2f} |"
 
+    def of_torch(network: str, sees: str) -> str:
+        """Return the row of a table: each number of sequences of 150 frames, then of 600."""
+        name = f"{network}, encoder sees {sees}: "
+        fractions = {
+            tuple(map(int, re.findall(r": (\d+) of (\d+) frames", quantity)[0])): value
+            for quantity, value in found.items()
+            if quantity.startswith(name) and " pairs)" in quantity
+        }
+        shape = sorted(fractions, key=lambda each: each[::-1])
+        assert shape == [(number, frames) for frames in (150, 600) for number in (1, 4, 16, 64)]
+        return " | ".join(f"{fractions[each]:.2f}" for each in shape)
+
+    def of_before(quantity: str) -> str:
+        return f"{before[f'{quantity}: now / before']:.2f}"
+
+    def joined(way: str) -> str:
+        jobs, share = (start_up[f"{way}: {what}"] for what in ("jobs with a benchmark", "share of start-up"))
+        return f"{jobs:.0f} | {100 * share:.1f} % |"
+
     told = [
+        f"| geometric, which sees the past | {of_torch('geometric', 'past')} |",
+        f"| geometric, which sees the whole sequence | {of_torch('geometric', 'whole')} |",
+        f"| plain, which sees the whole sequence | {of_torch('plain', 'whole')} |",
+        f"| plain, which sees the past | {of_torch('plain', 'past')} |",
+        f"take {of_before('plain: a job')} (plain) and {of_before('geometric: a job')} (geometric)",
+        f"the MHT's with \\(K = 8\\) {of_before('K = 8: a job')} (",
+        f"(`tests/config.yaml`) takes {of_before('small config')} of the time",
+        f"with nothing to do, {of_before('nothing to do')} (",
+        f"dry run of 21,906 jobs takes {of_before('dry run of 21,906 jobs')} of the time before",
+        f"| 272 | 3,000 | {of_before('Figure 3: 272 tracks files')} |",
+        f"| 41 | 400 | {of_before('Figure 6, T = 100: 41 tracks files')} |",
+        f"| 21 | 350 | {of_before('Figure 2a: 21 tracks files')} |",
+        f"| one tracker, one test set: as it is | {joined('a job for each tracker and test set')}",
+        f"| all controls of a test set | {joined('all controls of a test set in one')}",
+        f"| all test sets of a tracker | {joined('all test sets of a tracker in one')}",
+        f"| all trackers of a test set | {joined('all trackers of a test set in one')}",
         f"| geometric | {decoded('geometric', 'past')}",
         f"| plain, which sees the whole sequence | {decoded('plain', 'whole')}",
         f"| plain, which sees the past | {decoded('plain', 'past')}",
