@@ -121,7 +121,7 @@ def test_the_benchmark_against_before_divides_what_both_took(measured):
     _, table = measured("before")
     value = table.set_index("quantity").value
     quantities = value.index[value.index.str.endswith(": now / before")].str.removesuffix(" / before")
-    assert len(quantities) == 8
+    assert len(quantities) == 9
     for quantity in quantities:
         now, before = value[f"{quantity} [s]"], value[f"{quantity.removesuffix('now')}before [s]"]
         assert value[f"{quantity} / before"] == pytest.approx(now / before, rel=0.01)
