@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import math
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 import yaml
 
 from mpt.scoring.definitions import SCORES
+from planning.configuration import canonical
+from planning.studies import plan
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted((PROJECT / "docs").glob("*.md"))
@@ -515,3 +518,27 @@ def test_what_is_said_of_speed_was_measured():
         f"{100 * mht['N = 2, K = 8: operations a second / peak']:.0f} % of the machine's peak",
     ]
     assert [words for words in told if words not in text] == []
+
+
+def test_submissions_to_a_cluster_are_those_of_its_profile():
+    config = canonical(yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8")))
+    made = plan(config)
+    trained = [tracker for tracker, _ in made.told if tracker in made.model_of]
+    # A test set and what tracks it without a model are one component of their group's.
+    components = {
+        "training_sets": len(made.training_sets),
+        "test_sets": len(made.test_sets),
+        "transformers": len(trained),
+        "scores": len(made.scored),
+    }
+    calibrations = 1
+    alone = len(made.models) + len(made.counted) + calibrations
+    said = {}
+    for profile in ("slurm", "htcondor"):
+        path = PROJECT / f"profiles/{profile}/config.yaml"
+        together = yaml.safe_load(path.read_text(encoding="utf-8"))["group-components"]
+        assert together.keys() == components.keys()
+        said[profile] = alone + sum(math.ceil(count / together[name]) for name, count in components.items())
+    for page in ("docs/scaling.md", "profiles/README.md"):
+        text = (PROJECT / page).read_text(encoding="utf-8")
+        assert f"{said['slurm']} submissions (HTCondor: {said['htcondor']})" in text
