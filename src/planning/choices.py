@@ -18,7 +18,7 @@ from planning.density import simulated as told_of_scene
 from planning.ledger import OF_OPERATIONS, ledger
 from planning.methods import CONTROL, SHARED_DATA, SHARED_TRAINING, StudyError
 from planning.recordings import recording_of
-from planning.studies import Plan, plan
+from planning.studies import Plan, is_empty, plan
 
 AXES, GRID, CROSSED = PARTS = ("axes", "grid", "crossed")
 DEFAULT = "default"
@@ -65,10 +65,6 @@ def reduced(config: dict) -> dict:
         else:
             result["studies"][name] = None
     return result
-
-
-def _is_empty(config: dict) -> bool:
-    return not any(part for section in ("studies", "operation_counts") for part in config[section].values())
 
 
 def axes(config: dict) -> dict[str, dict[str, dict]]:
@@ -122,7 +118,7 @@ def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
     The first has the config's own values only. Without a claim about anything there is none.
     """
     sizes = reduced(config)
-    if not _is_empty(sizes):
+    if not is_empty(sizes):
         yield "readings.reduced", sizes
     crossed_axes(config)
     shown, not_judged = (config["readings"][key] for key in ("shown", "not_judged"))
@@ -132,7 +128,7 @@ def trial_configs(config: dict) -> Iterator[tuple[str, dict]]:
     if shown in not_judged:
         raise StudyError(f"readings.not_judged: {shown!r} is shown, and would not be judged")
     values = [sorted(changes.values(), key=bool) for changes in axes(config).values()]
-    if _is_empty(sizes):
+    if is_empty(sizes):
         return
     for number in range(1, max(map(len, values), default=1)):
         together = {key: value for changes in values for key, value in changes[number % len(changes)].items()}
@@ -146,7 +142,7 @@ def scenes(config: dict, part: str) -> dict[str, list[dict[str, str]]]:
     if part == CROSSED:
         apart = [name for name in crossed_axes(config) if name in apart or _touches(found, name, TRAINS)]
     sizes = reduced(config)
-    if _is_empty(sizes) or not _judged(sizes, plan(sizes), part)["claims"]:
+    if is_empty(sizes) or not _judged(sizes, plan(sizes), part)["claims"]:
         return {}
     grouped: dict[str, list[dict[str, str]]] = {}
     for choice in _choices(config, found, part):

@@ -88,7 +88,7 @@ class Plan:
 
 def plan(config: dict) -> Plan:
     """Return the jobs of all studies of a config that its schema accepts; raises StudyError."""
-    if all(part is None for section in ("studies", "operation_counts") for part in config[section].values()):
+    if is_empty(config):
         raise StudyError("studies: all are null, and all operation_counts; nothing is left to do")
     result = Plan(methods(config))
     for name, study in config["studies"].items():
@@ -103,6 +103,13 @@ def plan(config: dict) -> Plan:
         if counts is not None:
             _add_counts(config, figure, counts, result)
     return result
+
+
+def is_empty(config: dict) -> bool:
+    """Say whether a config asks for nothing."""
+    return all(
+        part is None for section in ("studies", "operation_counts") for part in config[section].values()
+    )
 
 
 def dataset_settings(config: dict, dataset: dict) -> dict:
