@@ -4,8 +4,7 @@
 
 runs the same commands with the sources of both, and writes what it found into before.csv and before.md; rows
 that were not asked for stay as they are. A quantity of both is followed by the median, over the rounds, of
-now / before. What is compiled at first use is
-compiled in a round that does not count.
+now / before. What is compiled at first use is compiled in a round that does not count.
 """
 
 import contextlib
